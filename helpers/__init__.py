@@ -1,0 +1,23 @@
+"""The shared code behind the notebooks.
+
+    download -> data -> softmax -> plots -> notebooks
+
+A module knows those to its left, never those to its right. The names below load their module when they are first
+used, so `from helpers import load_data` does not wait for TensorFlow.
+"""
+
+from importlib import import_module
+
+_HOMES = {
+    "load_data": "helpers.data",
+    "split_indices": "helpers.data",
+    "ArgumentError": "helpers.errors",
+    "DatasetError": "helpers.errors",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str):
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'helpers' has no attribute {name!r}; it offers {', '.join(__all__)}")

@@ -1,0 +1,17 @@
+"""Errors that a learner can read: one sentence that says what was wrong and what to do."""
+
+
+class PlainError(Exception):
+    """An error whose message says all that a learner needs, so a notebook shows it without the traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython prints in place of a traceback (IPython's own hook)."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class DatasetError(PlainError):
+    """CIFAR-10 could not be fetched, verified or opened."""
+
+
+class ArgumentError(PlainError, ValueError):
+    """A value that makes no sense, such as a negative learning rate."""
