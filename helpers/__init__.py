@@ -9,10 +9,14 @@ used, so `from helpers import load_data` does not wait for TensorFlow.
 from importlib import import_module
 
 _HOMES = {
-    "load_data": "helpers.data",
-    "split_indices": "helpers.data",
-    "ArgumentError": "helpers.errors",
-    "DatasetError": "helpers.errors",
+    name: f"helpers.{module}"
+    for module, names in {
+        "errors": ("ArgumentError", "DatasetError"),
+        "data": ("load_data", "split_indices", "to_image", "mean_image", "scale_pixels"),
+        "arguments": ("check_hyperparameters", "class_index"),
+        "softmax": ("compute_logits", "cross_entropy", "compute_accuracy", "train", "predict_logits", "evaluate"),
+    }.items()
+    for name in names
 }
 __all__ = sorted(_HOMES)
 

@@ -95,6 +95,25 @@ def split_indices(count: int = 50_000, validation: int = 5_000, seed: int = 0) -
     return np.sort(order[validation:]), np.sort(order[:validation])
 
 
+def to_image(row: np.ndarray) -> np.ndarray:
+    """Turn a stored row (3072,), channel first, into a picture (32, 32, 3): row, column, colour."""
+    return row.reshape(3, 32, 32).transpose(1, 2, 0)
+
+
+def mean_image(images: np.ndarray, indices: np.ndarray | None = None) -> np.ndarray:
+    """Return the average, (3072,) float32, of (n, 3072) uint8 images, or of the rows `indices` of them."""
+    indices = np.arange(len(images)) if indices is None else indices
+    total = np.zeros(images.shape[1], np.int64)
+    for start in range(0, len(indices), 1_000):
+        total += images[indices[start : start + 1_000]].sum(axis=0, dtype=np.int64)
+    return (total / len(indices)).astype(np.float32)
+
+
+def scale_pixels(images: np.ndarray, mean: np.ndarray, divide_by: float = 255.0) -> np.ndarray:
+    """Subtract the mean image (3072,) from (n, 3072) uint8 images and divide; return float32 around 0."""
+    return (images.astype(np.float32) - mean) / np.float32(divide_by)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Fetch or verify the data on the command line; return the exit code (0 well, 1 no data)."""
     parser = argparse.ArgumentParser(prog="python -m helpers.data", description="Fetch CIFAR-10 and say where it lies.")

@@ -66,7 +66,7 @@ def verify(name: str, data) -> None:
 
 
 def damaged_files(folder: Path) -> list[str]:
-    """Name those of the six files that are missing or wrong in the cache `folder`; an empty list means a sound cache."""
+    """Name those of the six files that are missing or wrong in the cache `folder`; none means a sound cache."""
     bad = []
     for cached, names in CACHE.items():
         try:

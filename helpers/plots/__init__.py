@@ -1,0 +1,9 @@
+"""Every figure of the series. Each function draws one and returns it; `show(figure, alt)` puts it under the cell."""
+
+from helpers.plots.curves import *  # noqa: F403
+from helpers.plots.diagrams import *  # noqa: F403
+from helpers.plots.figure import new_figure, show  # noqa: F401
+from helpers.plots.gradients import *  # noqa: F403
+from helpers.plots.images import *  # noqa: F403
+from helpers.plots.records import *  # noqa: F403
+from helpers.plots.templates import *  # noqa: F403

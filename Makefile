@@ -1,0 +1,61 @@
+# The doors of the project. Each does its own set-up: all it takes is Python 3.11 to 3.13 with venv.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest --generate-hashes \
+      --python-version 3.11 --custom-compile-command "make lock"
+ONLY ?=
+.DEFAULT_GOAL := help
+
+help:           ## list the doors
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+lab: data       ## open the series in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(ONLY),--LabApp.default_url=/lab/tree/$(notdir $(firstword $(wildcard notebooks/$(ONLY)*.ipynb))))
+
+run: data       ## run all notebooks without a browser, into _build/ (ONLY=06 for one)
+	$(BIN)/python tools/run_notebooks.py $(ONLY)
+
+test: tools data ## everything that CI checks
+	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval tests notebooks
+	$(MAKE) --no-print-directory lint
+
+check: tools data ## the fast part of the tests, for daily work
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests
+
+lint: tools     ## look for mistakes and untidiness
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+refresh: tools data ## run the notebooks and keep their outputs (ONLY=06 for one)
+	$(BIN)/ruff format notebooks
+	$(BIN)/python tools/run_notebooks.py --in-place $(ONLY)
+
+links: learner  ## write every link and badge anew from the address in pyproject.toml (TO=owner/name changes it)
+	$(BIN)/python tools/links.py $(TO)
+
+lock: tools     ## compile both locks from pyproject.toml
+	$(BIN)/pip install --quiet uv
+	$(UV) --output-file requirements.txt
+	$(UV) --extra test --constraint requirements.txt --output-file requirements-test.txt
+
+clean:          ## remove what the doors made (the data stays in its cache)
+	rm -rf .venv _build .pytest_cache .ruff_cache *.egg-info
+
+data: learner
+	@$(BIN)/python -m helpers.data
+
+learner: .venv/learner
+tools: .venv/tools
+
+.venv/learner: requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed; say which: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --require-hashes --requirement requirements.txt
+	$(BIN)/pip install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/tools: .venv/learner requirements-test.txt
+	$(BIN)/pip install --require-hashes --requirement requirements-test.txt
+	@touch $@
+
+.PHONY: help lab run test check lint refresh links lock clean data learner tools

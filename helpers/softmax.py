@@ -1,0 +1,247 @@
+"""The softmax classifier: the model, its training and the history that training leaves.
+
+Its functions are born in notebooks 3 and 4, where each is built and explained. Everywhere, n is the number of images
+in a batch, 3072 the numbers per image and 10 the number of classes.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from helpers.arguments import check_hyperparameters
+from helpers.data import mean_image, scale_pixels
+from helpers.errors import ArgumentError
+
+
+@contextlib.contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Send the process's error stream away while TensorFlow starts: its greetings obey no setting."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+with _quiet_start():
+    import tensorflow as tf
+
+EVALUATION_BATCH = 1_000  # images turned into float32 at a time: 12 MB
+CHUNK_BYTES = 16_000_000  # of uint8 images handed to TensorFlow in one call
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run: what it has learned so far, and how it got there."""
+
+    weights: np.ndarray  # (3072, 10) float32
+    biases: np.ndarray  # (10,) float32
+    mean: np.ndarray  # (3072,) float32, the image subtracted from every image
+    divide_by: float  # pixels are divided by this after the subtraction
+    loss: np.ndarray  # (steps done,) float32, each batch's loss before its update
+    accuracy: np.ndarray  # (steps done,) float32, each batch's accuracy before its update
+    validation_step: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # steps done at each look
+    validation_loss: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    validation_accuracy: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+
+    @property
+    def step(self) -> int:
+        """Number of steps done."""
+        return len(self.loss)
+
+    @property
+    def diverged(self) -> bool:
+        """True if the loss ended above where it began, at the ln 10 of guessing, or is no number any more."""
+        tail = self.loss[-max(1, self.step // 10) :]
+        return self.step > 0 and not np.mean(tail) <= max(1.5 * self.loss[0], np.log(10))
+
+
+def compute_logits(pixels: tf.Tensor, weights: tf.Tensor, biases: tf.Tensor) -> tf.Tensor:
+    """Return the ten scores of each image: (n, 3072) float32 times (3072, 10), plus (10,), is (n, 10)."""
+    return tf.matmul(pixels, weights) + biases
+
+
+def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Return the loss, a scalar in nats: the mean of -ln(probability of the true class) over (n, 10) logits.
+
+    Softmax and logarithm are taken together, so that large logits do not overflow.
+    """
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+
+
+def compute_accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Return the share, 0 to 1, of the (n, 10) logits whose largest stands at the true label (n,)."""
+    correct = tf.equal(tf.argmax(logits, axis=1), labels)
+    return tf.reduce_mean(tf.cast(correct, tf.float32))
+
+
+@tf.function(
+    input_signature=[
+        tf.TensorSpec([3072, 10], tf.float32),
+        tf.TensorSpec([10], tf.float32),
+        tf.TensorSpec([3072], tf.float32),
+        tf.TensorSpec([], tf.float32),
+        tf.TensorSpec([None, None, 3072], tf.uint8),
+        tf.TensorSpec([None, None], tf.int64),
+        tf.TensorSpec([None], tf.float32),
+        tf.TensorSpec([], tf.float32),
+    ]
+)
+def _train_steps(weights, biases, mean, divide_by, images, labels, learning_rates, weight_decay):
+    """Take one step for each batch in images (steps, batch, 3072); the loop runs inside TensorFlow's graph."""
+    steps = tf.shape(images)[0]
+    losses, accuracies = tf.TensorArray(tf.float32, steps), tf.TensorArray(tf.float32, steps)
+    for step in tf.range(steps):
+        pixels = (tf.cast(images[step], tf.float32) - mean) / divide_by
+        with tf.GradientTape() as tape:
+            tape.watch([weights, biases])
+            logits = compute_logits(pixels, weights, biases)
+            loss = cross_entropy(logits, labels[step])
+        weights_gradient, biases_gradient = tape.gradient(loss, [weights, biases])
+        losses = losses.write(step, loss)
+        accuracies = accuracies.write(step, compute_accuracy(logits, labels[step]))
+        weights -= learning_rates[step] * (weights_gradient + weight_decay * weights)
+        biases -= learning_rates[step] * biases_gradient
+    return weights, biases, losses.stack(), accuracies.stack()
+
+
+def batch_indices(count: int, batch_size: int, sampling: str, seed: int, first: int, last: int) -> np.ndarray:
+    """Return which of `count` images each of the steps first..last-1 sees, (steps, batch_size) int64.
+
+    "epochs" goes through all images in a random order, then through all again in another. "replacement" draws every
+    image afresh, so that one may come twice and another never. Step k sees the same images whatever `first` is.
+    """
+    start, stop = first * batch_size, last * batch_size
+    pieces = []
+    for block in range(start // count, (stop - 1) // count + 1):
+        rng = np.random.default_rng([seed, block])
+        order = rng.permutation(count) if sampling == "epochs" else rng.integers(count, size=count)
+        pieces.append(order[max(0, start - block * count) : stop - block * count])
+    return np.concatenate(pieces).reshape(last - first, batch_size)
+
+
+def train(
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    indices: np.ndarray | None = None,
+    validation: np.ndarray | None = None,
+    steps: int = 1_000,
+    batch_size: int = 100,
+    learning_rate: float = 0.3,
+    schedule: str = "linear",
+    weight_decay: float = 0.0,
+    sampling: str = "epochs",
+    seed: int = 0,
+    mean: np.ndarray | None = None,
+    divide_by: float = 255.0,
+    validate_every: int = 100,
+    resume: Run | None = None,
+    progress: bool = True,
+) -> Run:
+    """Train a softmax classifier by mini-batch gradient descent, from zero weights.
+
+    Args:
+        images: (count, 3072) uint8, read only where a batch needs it.
+        labels: (count,) integers, 0 to 9.
+        indices: the rows to learn from; all by default.
+        validation: the rows to measure validation loss and accuracy on, every `validate_every` steps and at the end.
+        steps: number of steps, counted from the beginning of the run.
+        batch_size: images a step.
+        learning_rate: of the first step.
+        schedule: "constant", or "linear": falling in a straight line to 0 after the last step.
+        weight_decay: the gradient of the weights grows by weight_decay times the weights (L2 regularisation).
+        sampling: "epochs" or "replacement", see `batch_indices`.
+        seed: decides the batches; same seed, same machine, same result to the last bit.
+        mean: (3072,), subtracted from each image; by default the mean of the images learned from.
+        divide_by: pixels are divided by this after the subtraction; 1 leaves them at 0 to 255, as the 2016 post did.
+        resume: an earlier run with the same settings, to go on from as if it had never stopped.
+        progress: show a bar once training has taken over a second.
+
+    Returns:
+        A `Run`. An interrupt returns it too, with what was learned so far.
+
+    Raises:
+        ArgumentError: a value that makes no sense.
+    """
+    indices = np.arange(len(images)) if indices is None else np.asarray(indices)
+    check_hyperparameters(
+        images=len(indices), steps=steps, batch_size=batch_size, learning_rate=learning_rate, schedule=schedule,
+        weight_decay=weight_decay, sampling=sampling, seed=seed, divide_by=divide_by, validate_every=validate_every,
+    )  # fmt: skip
+    if resume is None:
+        mean = mean_image(images, indices) if mean is None else np.asarray(mean, np.float32)
+        zeros = np.zeros((3072, 10), np.float32), np.zeros(10, np.float32)
+        run = Run(*zeros, mean, float(divide_by), np.zeros(0, np.float32), np.zeros(0, np.float32))
+    else:
+        run = resume
+    if run.step >= steps:
+        raise ArgumentError(f"This run has done {run.step} steps already. Give a larger steps than {steps} to go on.")
+    weights, biases = tf.constant(run.weights), tf.constant(run.biases)
+    losses, accuracies, looks = [run.loss], [run.accuracy], []
+    chunk = max(1, CHUNK_BYTES // (batch_size * images.shape[1]))
+    done = run.step
+    try:
+        with tqdm(total=steps, initial=done, desc="Training", unit="step", delay=1, disable=not progress) as bar:
+            while done < steps:
+                last = min(done + min(chunk, 50), steps)
+                if validation is not None:
+                    last = min(last, (done // validate_every + 1) * validate_every)
+                rows = indices[batch_indices(len(indices), batch_size, sampling, seed, done, last)]
+                falling = 1 - np.arange(done, last) / steps if schedule == "linear" else np.ones(last - done)
+                weights, biases, loss, accuracy = _train_steps(
+                    weights, biases, run.mean, run.divide_by, images[rows], labels[rows],
+                    np.float32(learning_rate) * falling.astype(np.float32), weight_decay,
+                )  # fmt: skip
+                losses.append(loss.numpy())
+                accuracies.append(accuracy.numpy())
+                bar.update(last - done)
+                done = last
+                if validation is not None and (done % validate_every == 0 or done == steps):
+                    looked = replace(run, weights=weights.numpy(), biases=biases.numpy())
+                    looks.append((done, *evaluate(images, labels, looked, validation)))
+    except KeyboardInterrupt:
+        done = sum(map(len, losses))
+        print(f"Stopped after {done} of {steps} steps. What was learned is kept; train(..., resume=run) goes on.")
+    looks = np.array(looks, dtype=np.float64).reshape(-1, 3).T
+    run = replace(
+        run,
+        weights=weights.numpy(),
+        biases=biases.numpy(),
+        loss=np.concatenate(losses),
+        accuracy=np.concatenate(accuracies),
+        validation_step=np.append(run.validation_step, looks[0].astype(np.int64)),
+        validation_loss=np.append(run.validation_loss, looks[1].astype(np.float32)),
+        validation_accuracy=np.append(run.validation_accuracy, looks[2].astype(np.float32)),
+    )
+    if run.diverged:
+        print("This run diverges: its loss ends higher than that of guessing. Lower the learning rate.")
+    return run
+
+
+def predict_logits(images: np.ndarray, run: Run, indices: np.ndarray | None = None) -> np.ndarray:
+    """Return the ten scores of each image, (n, 10) float32, for (n, 3072) uint8 images; 1,000 at a time."""
+    indices = np.arange(len(images)) if indices is None else indices
+    logits = np.empty((len(indices), 10), np.float32)
+    for start in range(0, len(indices), EVALUATION_BATCH):
+        rows = indices[start : start + EVALUATION_BATCH]
+        pixels = scale_pixels(images[rows], run.mean, run.divide_by)
+        logits[start : start + len(rows)] = compute_logits(pixels, run.weights, run.biases)
+    return logits
+
+
+def evaluate(
+    images: np.ndarray, labels: np.ndarray, run: Run, indices: np.ndarray | None = None
+) -> tuple[float, float]:
+    """Return (loss in nats, accuracy 0 to 1) of a run on (n, 3072) uint8 images, or on the rows `indices` of them."""
+    logits = predict_logits(images, run, indices)
+    labels = labels if indices is None else labels[indices]
+    return float(cross_entropy(logits, labels)), float(compute_accuracy(logits, labels))

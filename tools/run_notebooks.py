@@ -1,0 +1,122 @@
+"""Run notebooks from top to bottom, each in a fresh kernel, with one progress bar and a closing table.
+
+`make run` puts executed copies and an HTML page of each into _build/; `make refresh` (--in-place) rewrites the
+committed notebooks with the outputs of this run.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+BUILD = ROOT / "_build"
+CELL_TIMEOUT = 600  # seconds
+
+
+def peak_memory(pid: int) -> float:
+    """Return the peak resident memory of a process in MiB (on macOS, where no record is kept, the present one)."""
+    status = Path(f"/proc/{pid}/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    memory = psutil.Process(pid).memory_info()
+    return getattr(memory, "peak_wset", memory.rss) / 2**20
+
+
+def headline(notebook) -> str:
+    """Return the last line printed by the cell tagged `headline`."""
+    for cell in notebook.cells:
+        if "headline" in cell.metadata.get("tags", []):
+            text = "".join(output.get("text", "") for output in cell.outputs)
+            return text.strip().splitlines()[-1] if text.strip() else ""
+    return ""
+
+
+def tidy(notebook) -> None:
+    """Drop what differs from run to run without meaning anything: widget states, progress bars, versions, timings."""
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata["kernelspec"] = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    notebook.metadata["language_info"] = {"name": "python"}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.metadata.pop("execution", None)
+            view = "application/vnd.jupyter.widget-view+json"
+            cell.outputs = [output for output in cell.outputs if view not in output.get("data", {})]
+
+
+def run(path: Path, bar: tqdm) -> tuple[nbformat.NotebookNode, float, float]:
+    """Execute the notebook at `path`; return it with its seconds and its kernel's peak memory in MiB."""
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook, timeout=CELL_TIMEOUT, kernel_name="python3", record_timing=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    )  # fmt: skip
+    client.on_cell_start = lambda cell, cell_index: bar.set_description(f"{path.stem}, cell {cell_index + 1}")
+    client.on_cell_complete = lambda cell, cell_index: bar.update()
+    started, peak = time.monotonic(), 0.0
+
+    async def execute() -> None:
+        nonlocal peak
+        async with client.async_setup_kernel():
+            for index, cell in enumerate(notebook.cells):
+                await client.async_execute_cell(cell, index)
+            peak = peak_memory(client.km.provisioner.process.pid)
+        client.set_widgets_metadata()
+
+    asyncio.run(execute())
+    tidy(notebook)
+    return notebook, time.monotonic() - started, peak
+
+
+def main() -> int:
+    """Run the chosen notebooks; return 0 if every one ran to its end, 1 otherwise."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("only", nargs="*", help="beginnings of names, such as 06; all notebooks by default")
+    parser.add_argument("--in-place", action="store_true", help="rewrite the notebooks themselves")
+    options = parser.parse_args()
+    paths = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if path.name.startswith(tuple(options.only) or "")]
+    if not paths:
+        names = ", ".join(path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb")))
+        print(f"No notebook begins with {' or '.join(options.only)}. There are {names}.", file=sys.stderr)
+        return 1
+    BUILD.mkdir(exist_ok=True)
+    cells = sum(cell.cell_type == "code" for path in paths for cell in nbformat.read(path, as_version=4).cells)
+    rows, failed = [], []
+    with tqdm(total=cells, unit="cell", bar_format="{percentage:3.0f}%|{bar:20}| {elapsed} {desc}") as bar:
+        for path in paths:
+            try:
+                notebook, seconds, peak = run(path, bar)
+            except CellExecutionError as error:
+                failed.append((path, error))
+                rows.append((path.stem, "", "", f"failed: {error.ename}: {error.evalue}"))
+                continue
+            rows.append((path.stem, f"{seconds:.0f}", f"{peak:.0f}", headline(notebook)))
+            if options.in_place:
+                nbformat.write(notebook, path)
+            else:
+                nbformat.write(notebook, BUILD / path.name)
+                page, _ = HTMLExporter(template_name="lab").from_notebook_node(notebook)
+                (BUILD / path.with_suffix(".html").name).write_text(page, encoding="utf-8")
+    width = max(len(row[0]) for row in rows)
+    print(f"\n{'notebook':{width}}  seconds  peak MiB  headline")
+    for name, seconds, peak, result in rows:
+        print(f"{name:{width}}  {seconds:>7}  {peak:>8}  {result.splitlines()[0] if result else ''}")
+    for path, error in failed:
+        print(f"\n{path.relative_to(ROOT)} stopped:\n{error}", file=sys.stderr)
+    if not options.in_place and not failed:
+        print(f"\nExecuted copies and pages: {BUILD.relative_to(ROOT)}/")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
