@@ -1,0 +1,102 @@
+"""Write every link and badge from the one address in pyproject.toml.
+
+    python tools/links.py                 make README and notebooks agree with pyproject.toml
+    python tools/links.py OWNER/NAME      move to another address
+    python tools/links.py --check         change nothing; exit 1 where something disagrees
+
+Generated are: the README's table of notebooks, between its markers, from each notebook's own header; in each notebook
+the cell tagged `badges` and the cell tagged `colab`; and any other place where the old address stands in a text file.
+"""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+TABLE = re.compile(r"(<!-- notebooks -->\n).*?(<!-- /notebooks -->)", re.DOTALL)
+HEADER = re.compile(r"# (?P<number>\d+) · (?P<title>.+)\n\n> (?P<lesson>.+)\n")
+MINUTES = re.compile(r"\*\*Time\*\* about (\d+) minutes")
+
+
+def address() -> str:
+    """Return OWNER/NAME as pyproject.toml has it."""
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    return urls["Repository"].removeprefix("https://github.com/")
+
+
+def badges(path: Path, where: str) -> str:
+    """Return the badges that open the notebook at `path` on Binder and on Colab."""
+    binder = f"https://mybinder.org/v2/gh/{where}/main?urlpath=lab/tree/notebooks/{path.name}"
+    colab = f"https://colab.research.google.com/github/{where}/blob/main/notebooks/{path.name}"
+    return (
+        f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder}) "
+        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})"
+    )
+
+
+def colab_cell(where: str) -> str:
+    """Return the code that fetches the helpers on Colab and does nothing elsewhere."""
+    return (
+        "# On Google Colab, fetch this series' helpers. Anywhere else, this cell does nothing.\n"
+        "import sys\n\n"
+        'if "google.colab" in sys.modules:\n'
+        f"    %pip install --quiet --no-deps git+https://github.com/{where}"
+    )
+
+
+def notebooks() -> list[Path]:
+    return sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def table(where: str) -> str:
+    """Return the README's table of notebooks, each row from that notebook's header cell."""
+    rows = ["| | Notebook | What you learn | Minutes | Open |", "|---|---|---|---|---|"]
+    for path in notebooks():
+        source = nbformat.read(path, as_version=4).cells[0].source
+        header, minutes = HEADER.match(source), MINUTES.search(source)
+        link = f"[{header['title']}](notebooks/{path.name})"
+        rows.append(f"| {header['number']} | {link} | {header['lesson']} | {minutes[1]} | {badges(path, where)} |")
+    return "\n".join(rows) + "\n"
+
+
+def expected(where: str) -> dict[Path, str]:
+    """Return what README and notebooks must contain for the address `where`."""
+    readme = README.read_text(encoding="utf-8").replace(address(), where)
+    texts = {README: TABLE.sub(lambda match: match[1] + table(where) + match[2], readme)}
+    for path in notebooks():
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            tags = cell.metadata.get("tags", [])
+            if "badges" in tags:
+                cell.source = badges(path, where)
+            elif "colab" in tags:
+                cell.source = colab_cell(where)
+                cell.metadata["jupyter"] = {"source_hidden": True}
+        texts[path] = nbformat.writes(notebook) + "\n"
+    pyproject = ROOT / "pyproject.toml"
+    texts[pyproject] = pyproject.read_text(encoding="utf-8").replace(address(), where)
+    return texts
+
+
+def main(arguments: list[str]) -> int:
+    """Check or write; return the exit code."""
+    check = arguments == ["--check"]
+    where = address() if check or not arguments else arguments[0]
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", where):
+        print(f"{where!r} is no address. Give it as OWNER/NAME, such as {address()}.", file=sys.stderr)
+        return 2
+    stale = [path for path, text in expected(where).items() if path.read_text(encoding="utf-8") != text]
+    for path, text in expected(where).items():
+        if path in stale and not check:
+            path.write_text(text, encoding="utf-8")
+        if path in stale:
+            print(f"{path.relative_to(ROOT)}: {'disagrees; run make links' if check else 'written'}")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
