@@ -1,6 +1,6 @@
 # The doors of the project. Each does its own set-up: all it takes is Python 3.11 to 3.13 with venv.
 PYTHON ?= python3
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 UV := $(BIN)/python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest --generate-hashes \
       --python-version 3.11 --custom-compile-command "make lock"
 ONLY ?=
@@ -9,15 +9,15 @@ ONLY ?=
 help:           ## list the doors
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-lab: data       ## open the series in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(ONLY),--LabApp.default_url=/lab/tree/$(notdir $(firstword $(wildcard notebooks/$(ONLY)*.ipynb))))
+lab: data       ## open the series in JupyterLab (ONLY=04 opens notebook 4)
+	$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root) \
+	  --LabApp.default_url=/lab/tree/$(notdir $(firstword $(wildcard notebooks/$(or $(ONLY),01)*.ipynb)))
 
 run: data       ## run all notebooks without a browser, into _build/ (ONLY=06 for one)
 	$(BIN)/python tools/run_notebooks.py $(ONLY)
 
-test: tools data ## everything that CI checks
+test: lint data ## everything that CI checks
 	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval tests notebooks
-	$(MAKE) --no-print-directory lint
 
 check: tools data ## the fast part of the tests, for daily work
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests
@@ -34,7 +34,7 @@ links: learner  ## write every link and badge anew from the address in pyproject
 	$(BIN)/python tools/links.py $(TO)
 
 lock: tools     ## compile both locks from pyproject.toml
-	$(BIN)/pip install --quiet uv
+	$(BIN)/python -m pip install --quiet uv
 	$(UV) --output-file requirements.txt
 	$(UV) --extra test --constraint requirements.txt --output-file requirements-test.txt
 
@@ -52,6 +52,7 @@ tools: .venv/tools
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --require-hashes --requirement requirements.txt
 	$(BIN)/pip install --no-deps --no-build-isolation --editable .
+	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements
 	@touch $@
 
 .venv/tools: .venv/learner requirements-test.txt

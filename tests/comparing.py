@@ -1,9 +1,9 @@
 """Whether a cell's fresh output is the one that was saved: text exactly, numbers and pictures within a tolerance.
 
 Another processor rounds otherwise, so a trained model's numbers differ a little from machine to machine. Decimals may
-differ by 2% or 0.002 (a percentage counts as its hundredth); whole numbers and all text around them may not. A cell whose
-metadata holds `tolerance` (only where a run is chaotic by nature) lets each of its decimals differ by that much, as a
-share of the number where it is above 1.
+differ by 2% or 0.002 (a percentage counts as its hundredth); whole numbers and all text around them may not. A cell
+whose metadata holds `tolerance` (only where a run is chaotic by nature) lets each of its decimals differ by that much,
+as a share of the number where it is above 1.
 """
 
 import base64
@@ -60,7 +60,7 @@ def without_progress(outputs: list) -> list:
 
 
 def align(saved: list, fresh: list, tolerance: float | None = None) -> list:
-    """Return `fresh` with everything that matches its counterpart in `saved` replaced by it, for an exact comparison."""
+    """Return `fresh` with all that matches its counterpart in `saved` replaced by it, for an exact comparison."""
     aligned = []
     for old, new in zip(saved, fresh, strict=False):
         new = {**new, **({"data": dict(new["data"])} if "data" in new else {})}

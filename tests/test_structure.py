@@ -6,9 +6,10 @@ import re
 import statistics
 import textwrap
 
-import helpers
 import pytest
 from series import PATHS, ROOT, check_cell, code_cells, parameters, read, solutions, tagged, tags
+
+import helpers
 
 pytestmark = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[:2])
 

@@ -6,6 +6,7 @@ committed notebooks with the outputs of this run.
 
 import argparse
 import asyncio
+import base64
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "_build"
+PICTURE = ROOT / "docs" / "templates.png"
 CELL_TIMEOUT = 600  # seconds
 
 
@@ -40,6 +42,15 @@ def headline(notebook) -> str:
             text = "".join(output.get("text", "") for output in cell.outputs)
             return text.strip().splitlines()[-1] if text.strip() else ""
     return ""
+
+
+def save_picture(notebook) -> None:
+    """Write the figure of the cell tagged `picture`, where there is one, as the README's picture."""
+    for cell in notebook.cells:
+        if "picture" in cell.metadata.get("tags", []):
+            (figure,) = [output for output in cell.outputs if "image/png" in output.get("data", {})]
+            PICTURE.parent.mkdir(exist_ok=True)
+            PICTURE.write_bytes(base64.b64decode(figure.data["image/png"]))
 
 
 def tidy(notebook) -> None:
@@ -103,6 +114,7 @@ def main() -> int:
             rows.append((path.stem, f"{seconds:.0f}", f"{peak:.0f}", headline(notebook)))
             if options.in_place:
                 nbformat.write(notebook, path)
+                save_picture(notebook)
             else:
                 nbformat.write(notebook, BUILD / path.name)
                 page, _ = HTMLExporter(template_name="lab").from_notebook_node(notebook)

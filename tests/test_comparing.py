@@ -1,0 +1,86 @@
+"""The comparison behind nbval lets rounding through and nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from comparing import differences, texts_match
+from series import ROOT, kernel
+
+
+@pytest.mark.parametrize(
+    ("saved", "fresh"),
+    [
+        ("accuracy 0.4106", "accuracy 0.4106"),
+        ("accuracy 0.4106", "accuracy 0.4112"),
+        ("loss 1.7058", "loss 1.7102"),
+        ("41.1%", "41.3%"),
+        ("41%", "42%"),
+        ("a   0.41", "a  0.411"),
+        ("2.3e-08", "9.1e-08"),
+    ],
+)
+def test_rounding_is_let_through(saved, fresh):
+    assert texts_match(saved, fresh)
+
+
+@pytest.mark.parametrize(
+    ("saved", "fresh"),
+    [
+        ("accuracy 0.4106", "accuracy 0.4306"),
+        ("accuracy 0.4106", "Accuracy 0.4106"),
+        ("41.1%", "43.1%"),
+        ("(50000, 3072)", "(50000, 3071)"),
+        ("45,000 images", "45,001 images"),
+        ("label 3", "label 4"),
+        ("0.41 0.42", "0.41"),
+        ("−0.30", "0.30"),
+        ("41.0%", "41.0"),
+    ],
+)
+def test_anything_else_is_noticed(saved, fresh):
+    assert not texts_match(saved, fresh)
+
+
+def test_chaos_gets_its_own_tolerance_and_no_more():
+    assert texts_match("0.28", "0.45", tolerance=0.3)
+    assert not texts_match("0.28", "0.65", tolerance=0.3)
+
+
+def test_a_missing_output_is_noticed():
+    printed = {"output_type": "stream", "name": "stdout", "text": "a\n"}
+    assert differences([printed], [])
+    assert not differences([printed], [dict(printed)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("saved", "caught"),
+    [("accuracy 0.4106", False), ("accuracy 0.4111", False), ("accuracy 0.4706", True), ("Accuracy 0.4106", True)],
+)
+def test_nbval_catches_a_stale_output(tmp_path, saved, caught):
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    cell = nbformat.v4.new_code_cell("print('accuracy', 0.4106)", execution_count=1)
+    cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=saved + "\n")]
+    notebook.cells = [cell]
+    (tmp_path / "stale.ipynb").write_text(json.dumps(notebook))
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    command = [sys.executable, "-m", "pytest", "-p", "conftest", "-q", "--nbval", "stale.ipynb"]
+    result = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths}, capture_output=True)
+    assert result.returncode == int(caught), result.stdout.decode()
+
+
+@pytest.mark.slow
+def test_a_stale_picture_is_noticed():
+    source = (
+        "import numpy as np\nfrom helpers.plots import new_figure, show\nfigure, axes = new_figure()\n"
+        "axes.imshow(np.arange(12).reshape(3, 4){})\nshow(figure, 'A small picture')"
+    )
+    with kernel() as fresh:
+        right, again = (fresh.run(source.format("")).outputs for _ in range(2))
+        transposed = fresh.run(source.format(".T")).outputs
+    assert not differences(right, again)
+    assert differences(right, transposed)

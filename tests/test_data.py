@@ -1,0 +1,364 @@
+"""CIFAR-10 as arrays: the published facts, the memory it takes, the splits, the pictures."""
+
+import ast
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+import pytest
+
+import helpers
+from helpers.data import (
+    CLASSES,
+    cache_folders,
+    find_data,
+    load_data,
+    mean_image,
+    scale_pixels,
+    split_indices,
+    to_image,
+)
+from helpers.errors import ArgumentError
+
+# Published at https://www.cs.toronto.edu/~kriz/cifar.html as the files of cifar-10-binary.tar.gz.
+SHA256 = {
+    "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
+    "data_batch_2.bin": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
+    "data_batch_3.bin": "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
+    "data_batch_4.bin": "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
+    "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
+    "test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
+}
+
+
+def run_python(code: str, **environment: str) -> str:
+    """Run `code` in a fresh interpreter and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment}, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def clean_environment(monkeypatch):
+    for name in ("CIFAR10_HOME", "CIFAR10_SHARED", "CIFAR10_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.fixture
+def copied_cache(data_folder, tmp_path):
+    """Return a function that copies the cache into a new folder; the copies go when the test ends."""
+    copies = []
+
+    def copy(name: str) -> Path:
+        copies.append(tmp_path / name)
+        return shutil.copytree(data_folder, copies[-1])
+
+    yield copy
+    for folder in copies:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class TestArrays:
+    def test_shapes_are_a_row_an_image_and_a_label_an_image(self, data):
+        assert [array.shape for array in data[:4]] == [(50_000, 3072), (50_000,), (10_000, 3072), (10_000,)]
+
+    def test_images_are_bytes_and_labels_are_int64(self, data):
+        assert [array.dtype for array in data[:4]] == [np.uint8, np.int64, np.uint8, np.int64]
+
+    def test_arrays_are_plain_ndarrays(self, data):
+        assert [type(array) for array in data[:4]] == [np.ndarray] * 4
+
+    @pytest.mark.parametrize("name", ["images_train", "labels_train", "images_test", "labels_test"])
+    def test_arrays_refuse_to_be_written(self, data, name):
+        array = getattr(data, name)
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+    @pytest.mark.parametrize("name", ["images_train", "images_test"])
+    def test_images_cannot_be_made_writable(self, data, name):
+        with pytest.raises(ValueError, match="WRITEABLE"):
+            getattr(data, name).flags.writeable = True
+
+    @pytest.mark.parametrize(("name", "cached"), [("images_train", "train.bin"), ("images_test", "test.bin")])
+    def test_images_are_views_of_the_mapped_file(self, data, data_folder, name, cached):
+        images = getattr(data, name)
+        bases = [images]
+        while isinstance(bases[-1], np.ndarray) and bases[-1].base is not None:
+            bases.append(bases[-1].base)
+        maps = [base for base in bases if isinstance(base, np.memmap)]
+        assert maps, "no memory map behind the images"
+        assert maps[-1].mode == "r"
+        assert Path(maps[-1].filename).resolve() == (data_folder / cached).resolve()
+        assert np.shares_memory(images, maps[-1])
+        assert images.strides == (3073, 1)
+
+    @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads Linux's count of private memory")
+    def test_reading_every_image_takes_no_private_memory(self, data_folder):
+        grown = run_python(
+            "import re\n"
+            "from helpers.data import load_data\n"
+            "def private():\n"
+            "    text = open('/proc/self/smaps_rollup').read()\n"
+            "    return sum(int(kib) for kib in re.findall(r'Private_Dirty: +(\\d+)', text))\n"
+            "load_data()\n"
+            "before = private()\n"
+            "data = load_data()\n"
+            "assert data.images_train.max() == 255 and data.images_test.max() == 255\n"
+            "print(private() - before)",
+            CIFAR10_HOME=str(data_folder),
+        )
+        assert int(grown) < 20_000  # KiB; the images are 180,000
+
+    def test_classes_are_the_ten_in_the_published_order(self, data):
+        assert data.classes == CLASSES
+        assert CLASSES == ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+class TestPublishedFacts:
+    def test_first_ten_labels(self, data):
+        assert data.labels_train[:10].tolist() == [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]
+        assert data.labels_test[:10].tolist() == [3, 8, 8, 0, 6, 6, 1, 6, 3, 1]
+
+    def test_every_class_has_5000_training_and_1000_test_images(self, data):
+        assert np.bincount(data.labels_train).tolist() == [5_000] * 10
+        assert np.bincount(data.labels_test).tolist() == [1_000] * 10
+
+    def test_channel_means_and_deviations(self, data):
+        counts = np.zeros((3, 256), np.int64)
+        for start in range(0, 50_000, 5_000):
+            rows = data.images_train[start : start + 5_000]
+            for channel in range(3):
+                counts[channel] += np.bincount(rows[:, 1024 * channel : 1024 * (channel + 1)].ravel(), minlength=256)
+        shares, values = counts / counts.sum(axis=1, keepdims=True), np.arange(256) / 255
+        means = shares @ values
+        deviations = np.sqrt(shares @ values**2 - means**2)
+        np.testing.assert_allclose(means, [0.4914, 0.4822, 0.4465], atol=5e-5)
+        np.testing.assert_allclose(deviations, [0.2470, 0.2435, 0.2616], atol=5e-5)
+
+    @pytest.mark.parametrize("number", range(6))
+    def test_arrays_give_back_the_published_file(self, data, number):
+        images, labels = (data.images_test, data.labels_test) if number == 5 else (data.images_train, data.labels_train)
+        start = 0 if number == 5 else 10_000 * number
+        records = np.empty((10_000, 3073), np.uint8)
+        records[:, 0] = labels[start : start + 10_000]
+        records[:, 1:] = images[start : start + 10_000]
+        assert hashlib.sha256(records).hexdigest() == list(SHA256.values())[number]
+
+    @pytest.mark.parametrize("number", [0, 1, 9_999, 10_000, 23_456, 49_999])
+    def test_a_record_read_by_hand_is_the_same_image(self, data, data_folder, number):
+        with open(data_folder / "train.bin", "rb") as file:
+            file.seek(3073 * number)
+            record = file.read(3073)
+        assert data.labels_train[number] == record[0]
+        assert data.images_train[number].tolist() == list(record[1:])
+
+
+class TestPictures:
+    def test_a_pixel_of_the_picture_stands_where_the_record_says(self):
+        row = np.random.default_rng(0).integers(256, size=3072).astype(np.uint8)
+        picture = to_image(row)
+        expected = [
+            [[row[1024 * colour + 32 * down + across] for colour in range(3)] for across in range(32)]
+            for down in range(32)
+        ]
+        assert picture.shape == (32, 32, 3)
+        assert picture.tolist() == np.array(expected).tolist()
+
+    def test_the_picture_is_a_view(self, data):
+        assert np.shares_memory(to_image(data.images_train[0]), data.images_train)
+
+    def test_templates_become_pictures_too(self):
+        weights = np.random.default_rng(0).normal(size=(3072, 10))
+        assert to_image(weights[:, 3])[5, 7, 2] == weights[2 * 1024 + 5 * 32 + 7, 3]
+
+
+class TestMeanImage:
+    def test_equals_the_mean_in_float64(self, data):
+        images = data.images_train[:3_456]
+        mean = mean_image(images)
+        assert (mean.shape, mean.dtype) == ((3072,), np.float32)
+        np.testing.assert_array_equal(mean, images.mean(axis=0, dtype=np.float64).astype(np.float32))
+
+    def test_of_all_training_images_is_the_published_mean(self, data):
+        channels = mean_image(data.images_train).reshape(3, 1024).mean(axis=1) / 255
+        np.testing.assert_allclose(channels, [0.4914, 0.4822, 0.4465], atol=5e-5)
+
+    @pytest.mark.parametrize("count", [1, 999, 1_000, 1_001, 2_500])
+    def test_of_chosen_rows_counts_each_row_as_often_as_it_is_named(self, data, count):
+        indices = np.random.default_rng(count).integers(50_000, size=count)
+        expected = data.images_train[indices].mean(axis=0, dtype=np.float64).astype(np.float32)
+        np.testing.assert_array_equal(mean_image(data.images_train, indices), expected)
+
+    def test_of_one_image_is_that_image(self, data):
+        np.testing.assert_array_equal(mean_image(data.images_train, [7]), data.images_train[7])
+
+
+class TestScalePixels:
+    @pytest.mark.parametrize("divide_by", [255.0, 255, 1, 128.0])
+    def test_subtracts_the_mean_and_divides(self, data, divide_by):
+        images, mean = data.images_train[:50], mean_image(data.images_train[:500])
+        scaled = scale_pixels(images, mean, divide_by)
+        assert (scaled.shape, scaled.dtype) == ((50, 3072), np.float32)
+        expected = (images.astype(np.float64) - mean.astype(np.float64)) / divide_by
+        np.testing.assert_allclose(scaled, expected, rtol=1e-5, atol=1e-5)
+
+    def test_divides_by_255_unless_told_otherwise(self):
+        scaled = scale_pixels(np.full((1, 3072), 255, np.uint8), np.zeros(3072, np.float32))
+        np.testing.assert_array_equal(scaled, np.ones((1, 3072)))
+
+    def test_dark_pixels_become_negative_instead_of_wrapping(self):
+        scaled = scale_pixels(np.zeros((2, 3072), np.uint8), np.full(3072, 51, np.float32))
+        np.testing.assert_allclose(scaled, -0.2, rtol=1e-6)
+
+    def test_a_divisor_in_float64_still_gives_float32(self):
+        assert (
+            scale_pixels(np.zeros((1, 3072), np.uint8), np.zeros(3072, np.float32), np.float64(2)).dtype == np.float32
+        )
+
+    def test_leaves_the_images_as_they_were(self):
+        images = np.random.default_rng(0).integers(256, size=(5, 3072)).astype(np.uint8)
+        before = images.copy()
+        scale_pixels(images, np.ones(3072, np.float32))
+        np.testing.assert_array_equal(images, before)
+
+
+class TestSplitIndices:
+    @pytest.mark.parametrize(("count", "validation"), [(50_000, 5_000), (10, 1), (10, 9), (2, 1), (1_000, 333)])
+    def test_every_image_is_in_exactly_one_part(self, count, validation):
+        learning, held_back = split_indices(count, validation)
+        assert (len(learning), len(held_back)) == (count - validation, validation)
+        assert sorted([*learning.tolist(), *held_back.tolist()]) == list(range(count))
+
+    def test_holds_back_5000_of_50000_unless_told_otherwise(self):
+        assert [part.shape for part in split_indices()] == [(45_000,), (5_000,)]
+
+    def test_both_parts_rise(self):
+        for part in split_indices(2_000, 700, seed=3):
+            assert part.dtype == np.int64
+            assert (np.diff(part) > 0).all()
+
+    def test_is_drawn_at_random(self):
+        _, held_back = split_indices(50_000, 5_000)
+        per_fifth = np.bincount(held_back // 10_000, minlength=5)
+        assert (abs(per_fifth - 1_000) < 150).all()  # five standard deviations
+
+    def test_same_seed_gives_the_same_split_and_another_seed_another(self):
+        first, again, other = (split_indices(1_000, 100, seed=seed)[1].tolist() for seed in (4, 4, 5))
+        assert first == again
+        assert first != other
+
+    def test_split_is_the_same_in_another_process(self):
+        code = "from helpers import split_indices; print(split_indices(300, 30, seed=2)[1].tolist())"
+        for hash_seed in ("0", "1"):
+            assert run_python(code, PYTHONHASHSEED=hash_seed).strip() == str(split_indices(300, 30, seed=2)[1].tolist())
+
+    @pytest.mark.parametrize("validation", [0, -1, 100, 101])
+    def test_an_empty_part_is_refused_in_one_sentence(self, validation):
+        with pytest.raises(ArgumentError, match=re.escape(f"validation={validation}: of 100 images")):
+            split_indices(100, validation)
+
+
+class TestCacheFolders:
+    def test_data_home_is_used_alone(self, clean_environment, tmp_path):
+        clean_environment.setenv("CIFAR10_HOME", str(tmp_path / "home"))
+        clean_environment.setenv("CIFAR10_SHARED", str(tmp_path / "shared"))
+        assert cache_folders(tmp_path / "given") == [tmp_path / "given"]
+        assert cache_folders(str(tmp_path / "given")) == [tmp_path / "given"]
+
+    def test_cifar10_home_comes_next(self, clean_environment, tmp_path):
+        clean_environment.setenv("CIFAR10_HOME", str(tmp_path / "home"))
+        clean_environment.setenv("CIFAR10_SHARED", str(tmp_path / "shared"))
+        assert cache_folders() == [tmp_path / "home"]
+
+    def test_the_shared_folder_comes_before_the_users_own_cache(self, clean_environment, tmp_path):
+        clean_environment.setenv("CIFAR10_SHARED", str(tmp_path / "shared"))
+        own = Path(platformdirs.user_cache_path("ten-templates", appauthor=False)) / "cifar-10"
+        assert cache_folders() == [tmp_path / "shared", own]
+
+    def test_the_users_own_cache_is_the_default(self, clean_environment):
+        own = Path(platformdirs.user_cache_path("ten-templates", appauthor=False)) / "cifar-10"
+        assert cache_folders() == [own]
+
+    def test_empty_variables_count_as_unset(self, clean_environment):
+        default = cache_folders()
+        clean_environment.setenv("CIFAR10_HOME", "")
+        clean_environment.setenv("CIFAR10_SHARED", "")
+        assert cache_folders() == default
+
+    def test_a_tilde_means_the_home_folder(self, clean_environment):
+        assert cache_folders("~/somewhere") == [Path.home() / "somewhere"]
+
+    def test_a_relative_folder_becomes_absolute(self, clean_environment, tmp_path):
+        clean_environment.chdir(tmp_path)
+        assert cache_folders("here") == [tmp_path / "here"]
+
+    def test_a_sound_shared_folder_is_read_and_nothing_written(self, clean_environment, data_folder, tmp_path):
+        clean_environment.setenv("CIFAR10_SHARED", str(data_folder))
+        clean_environment.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "own"))
+        clean_environment.setattr("helpers.download.fetch", lambda folder: pytest.fail(f"fetched into {folder}"))
+        assert find_data() == data_folder
+        assert not (tmp_path / "own").exists()
+
+    def test_a_shared_folder_without_data_is_passed_over(self, clean_environment, copied_cache, tmp_path):
+        own = copied_cache("own/cifar-10")
+        clean_environment.setenv("CIFAR10_SHARED", str(tmp_path / "no such folder"))
+        clean_environment.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "own"))
+        assert find_data() == own
+        assert not (tmp_path / "no such folder").exists()
+
+    def test_data_is_fetched_into_the_users_own_cache_never_into_the_shared_folder(self, clean_environment, tmp_path):
+        fetched = []
+        clean_environment.setenv("CIFAR10_SHARED", str(tmp_path / "shared"))
+        clean_environment.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "own"))
+        clean_environment.setattr("helpers.download.fetch", fetched.append)
+        find_data()
+        assert fetched == [tmp_path / "own" / "cifar-10"]
+
+    def test_a_folder_with_spaces_and_accents_works(self, clean_environment, copied_cache):
+        folder = copied_cache("Données d’été 数据 $x%20#1")
+        clean_environment.setattr("helpers.download.fetch", lambda folder: pytest.fail(f"fetched into {folder}"))
+        assert load_data(folder).labels_train[:3].tolist() == [6, 9, 9]
+        assert load_data(str(folder)).labels_test[:3].tolist() == [3, 8, 8]
+
+
+class TestImports:
+    @pytest.mark.parametrize("module", ["helpers", "helpers.data", "helpers.download", "helpers.arguments"])
+    def test_neither_tensorflow_nor_matplotlib_is_loaded(self, module):
+        loaded = run_python(f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})").split()
+        assert "helpers" in loaded
+        assert not {"tensorflow", "keras", "matplotlib"} & set(loaded)
+
+    def test_load_data_from_the_package_needs_no_tensorflow(self, data_folder):
+        code = (
+            "import sys; from helpers import load_data, split_indices, class_index\n"
+            "print(load_data().labels_train[0], 'tensorflow' in sys.modules, 'matplotlib' in sys.modules)"
+        )
+        assert run_python(code, CIFAR10_HOME=str(data_folder)).split() == ["6", "False", "False"]
+
+    @pytest.mark.parametrize("module", ["__init__", "errors", "download", "data", "arguments", "softmax"])
+    def test_no_module_behind_the_plots_imports_matplotlib(self, module):
+        source = (Path(helpers.__file__).parent / f"{module}.py").read_text(encoding="utf-8")
+        imported = {
+            name.split(".")[0]
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module])
+        }
+        assert "matplotlib" not in imported
+
+    def test_every_offered_name_exists(self):
+        for name in helpers.__all__:
+            assert getattr(helpers, name).__name__ == name
+
+    def test_an_unknown_name_says_what_there_is(self):
+        with pytest.raises(AttributeError, match=r"no attribute 'laod_data'; it offers .*load_data"):
+            _ = helpers.laod_data

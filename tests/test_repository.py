@@ -1,0 +1,188 @@
+"""What README, Makefile, locks and configuration say agrees with what is there."""
+
+import base64
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import links
+import pytest
+import yaml
+from comparing import pictures_match
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from series import PATHS, ROOT, read, tagged
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DOORS = set(re.findall(r"^([a-z-]+):.*##", MAKEFILE, re.MULTILINE))
+PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)(?: ; (.+?))? \\$", re.MULTILINE)
+
+
+def tracked_files() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def lock(name: str) -> dict[str, str]:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return {canonicalize_name(package): version for package, version, _ in PIN.findall(text)}
+
+
+def asked_for_directly(name: str) -> set[str]:
+    """Return the packages that a lock names as wanted by this project itself."""
+    entries = re.split(r"\n(?=[A-Za-z0-9])", (ROOT / name).read_text(encoding="utf-8"))
+    return {canonicalize_name(entry.split("==")[0]) for entry in entries if "ten-templates (pyproject.toml)" in entry}
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("requirements.txt", PROJECT["dependencies"]),
+        ("requirements-test.txt", PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]),
+    ],
+)
+def test_lock_and_pyproject_agree(name, wanted):
+    pins = lock(name)
+    requirements = [Requirement(line) for line in wanted]
+    for requirement in requirements:
+        pinned = pins.get(canonicalize_name(requirement.name))
+        assert pinned, f"{requirement.name} is not in {name}: run make lock"
+        assert requirement.specifier.contains(pinned, prereleases=True), f"{name} has {requirement.name} {pinned}"
+    assert asked_for_directly(name) == {canonicalize_name(requirement.name) for requirement in requirements}
+
+
+def test_a_lock_that_lacks_a_dependency_is_noticed():
+    pins = lock("requirements.txt")
+    assert "numpy" in pins
+    assert not Requirement("numpy>=99").specifier.contains(pins["numpy"])
+
+
+def test_both_locks_pin_the_same_versions():
+    learner, tests = lock("requirements.txt"), lock("requirements-test.txt")
+    assert learner.items() <= tests.items()
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt"])
+def test_locks_have_hashes_and_no_addresses(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert "://" not in text
+    assert "--index" not in text
+    for entry in re.split(r"\n(?=[A-Za-z0-9])", text)[1:]:
+        assert "--hash=sha256:" in entry
+
+
+def test_the_packages_are_all_listed():
+    folders = {path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in ROOT.glob("helpers/**/*.py")}
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    assert folders == set(listed)
+
+
+def test_python_versions_agree_everywhere():
+    assert PROJECT["requires-python"] == ">=3.11,<3.14"
+    assert "(3, 11) <= sys.version_info < (3, 14)" in MAKEFILE
+    assert "Python 3.11, 3.12 or 3.13" in README
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    (python,) = [item for item in conda["dependencies"] if str(item).startswith("python=")]
+    assert python.replace("=", "-") == (ROOT / "binder" / "runtime.txt").read_text(encoding="utf-8").strip()
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    matrix = workflow["jobs"]["test"]["strategy"]["matrix"]["include"]
+    assert {row["python"] for row in matrix if "ubuntu" in row["os"]} == {"3.11", "3.12", "3.13"}
+    assert {row["os"].split("-")[0] for row in matrix} == {"ubuntu", "macos", "windows"}
+
+
+def test_conda_and_binder_install_the_lock():
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    assert conda["dependencies"][-1] == {"pip": ["-r requirements.txt"]}
+    assert (ROOT / "binder" / "requirements.txt").read_text(encoding="utf-8") == "-r ../requirements.txt\n"
+    assert os.access(ROOT / "binder" / "postBuild", os.X_OK) or sys.platform == "win32"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="repo2docker does not run on Windows")
+def test_binder_configuration_renders(tmp_path):
+    for path in tracked_files():
+        if path.relative_to(ROOT).parts[0] in ("binder", "environment.yml", "requirements.txt", "pyproject.toml"):
+            target = tmp_path / path.relative_to(ROOT)
+            target.parent.mkdir(exist_ok=True)
+            shutil.copy(path, target)
+    command = [sys.executable, "-m", "repo2docker", "--no-build", "--debug", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    rendered = result.stdout + result.stderr
+    assert "python=3.12" in rendered
+    copied = rendered.index("COPY --chown=0:0 src/ ${REPO_DIR}/")
+    installed = rendered.index('-r "binder/requirements.txt"')
+    assert copied < installed < rendered.index("RUN ./binder/postBuild")
+
+
+def test_ci_runs_the_newcomers_door():
+    assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    assert "bash .ci/run" in [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
+
+
+def test_every_command_in_the_readme_exists():
+    code = "\n".join(re.findall(r"`[^`]+`|```.*?```", README, re.DOTALL))
+    named = set(re.findall(r"\bmake ([a-z]+)\b", code))
+    assert {"lab", "run", "test", "help", "refresh", "check", "lock", "links"} <= named
+    assert named <= DOORS
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize("door", sorted(DOORS))
+def test_every_door_can_be_planned(door):
+    subprocess.run(["make", "--dry-run", "--always-make", door, "ONLY=01"], cwd=ROOT, capture_output=True, check=True)
+
+
+def test_every_file_that_the_text_names_exists():
+    for document in [ROOT / "README.md"]:
+        for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+            if not re.match(r"[a-z]+:|#", target):
+                assert (document.parent / target.partition("#")[0]).exists(), f"{target} leads nowhere"
+    for folder in re.findall(r"^(\w+)/  ", README, re.MULTILINE):
+        assert (ROOT / folder).is_dir()
+
+
+def test_table_badges_and_address_are_those_of_pyproject():
+    assert links.main(["--check"]) == 0
+
+
+def test_the_readmes_notebook_table_is_complete():
+    for path in PATHS:
+        assert f"(notebooks/{path.name})" in README
+
+
+def test_the_readmes_picture_is_the_one_in_notebook_6():
+    path = next(path for path in PATHS if path.name.startswith("06"))
+    saved = base64.b64encode((ROOT / "docs" / "templates.png").read_bytes()).decode()
+    (drawn,) = [output.data["image/png"] for output in tagged(read(path), "picture").outputs if "data" in output]
+    assert pictures_match(saved, drawn, share=0)
+
+
+def test_one_command_moves_the_address(tmp_path):
+    old = links.address()
+    for path in tracked_files():
+        target = tmp_path / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    script = tmp_path / "tools" / "links.py"
+    subprocess.run([sys.executable, script, "someone/elsewhere"], check=True, capture_output=True)
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and path.suffix != ".png":
+            assert old not in path.read_text(encoding="utf-8"), path
+    subprocess.run([sys.executable, script, "--check"], check=True, capture_output=True)
+    subprocess.run([sys.executable, script, old], check=True, capture_output=True)
+    for path in tracked_files():
+        assert (tmp_path / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
+
+
+def test_nothing_points_at_somebodys_machine_and_nothing_is_large():
+    for path in tracked_files():
+        assert path.stat().st_size < 3_000_000, path
+        if path.suffix in (".py", ".md", ".toml", ".yml", ".txt", ""):
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"(?<![\w.\[\"(|])/(home|root|Users|work)/\w", text), path
