@@ -14,7 +14,15 @@ _HOMES = {
         "errors": ("ArgumentError", "DatasetError"),
         "data": ("load_data", "split_indices", "to_image", "mean_image", "scale_pixels"),
         "arguments": ("check_hyperparameters", "class_index"),
-        "softmax": ("compute_logits", "cross_entropy", "compute_accuracy", "train", "predict_logits", "evaluate"),
+        "softmax": (
+            "compute_accuracy",
+            "compute_logits",
+            "confusion_matrix",
+            "cross_entropy",
+            "evaluate",
+            "predict_logits",
+            "train",
+        ),
     }.items()
     for name in names
 }

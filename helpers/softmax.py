@@ -177,6 +177,8 @@ def train(
         images=len(indices), steps=steps, batch_size=batch_size, learning_rate=learning_rate, schedule=schedule,
         weight_decay=weight_decay, sampling=sampling, seed=seed, divide_by=divide_by, validate_every=validate_every,
     )  # fmt: skip
+    # A NumPy integer of 8 or 16 bits would overflow in the sums below.
+    steps, batch_size, seed, validate_every = int(steps), int(batch_size), int(seed), int(validate_every)
     if resume is None:
         mean = mean_image(images, indices) if mean is None else np.asarray(mean, np.float32)
         zeros = np.zeros((3072, 10), np.float32), np.zeros(10, np.float32)
@@ -185,32 +187,37 @@ def train(
         run = resume
     if run.step >= steps:
         raise ArgumentError(f"This run has done {run.step} steps already. Give a larger steps than {steps} to go on.")
-    weights, biases = tf.constant(run.weights), tf.constant(run.biases)
-    losses, accuracies, looks = [run.loss], [run.accuracy], []
-    chunk = max(1, CHUNK_BYTES // (batch_size * images.shape[1]))
+    labels = np.asarray(labels, np.int64)
+    chunk = min(50, max(1, CHUNK_BYTES // (batch_size * images.shape[1])))
+    # What is done so far changes in one assignment, so that an interrupt finds it whole.
+    so_far = (tf.constant(run.weights), tf.constant(run.biases), [run.loss], [run.accuracy])
+    looks = list(zip(run.validation_step, run.validation_loss, run.validation_accuracy, strict=True))
     done = run.step
     try:
         with tqdm(total=steps, initial=done, desc="Training", unit="step", delay=1, disable=not progress) as bar:
-            while done < steps:
-                last = min(done + min(chunk, 50), steps)
+            while True:
+                due = done > 0 and (done % validate_every == 0 or done == steps)
+                if validation is not None and due and done not in [look[0] for look in looks]:
+                    looked = replace(run, weights=so_far[0].numpy(), biases=so_far[1].numpy())
+                    looks.append((done, *evaluate(images, labels, looked, validation)))
+                if done == steps:
+                    break
+                last = min(done + chunk, steps)
                 if validation is not None:
                     last = min(last, (done // validate_every + 1) * validate_every)
                 rows = indices[batch_indices(len(indices), batch_size, sampling, seed, done, last)]
                 falling = 1 - np.arange(done, last) / steps if schedule == "linear" else np.ones(last - done)
                 weights, biases, loss, accuracy = _train_steps(
-                    weights, biases, run.mean, run.divide_by, images[rows], labels[rows],
+                    *so_far[:2], run.mean, run.divide_by, images[rows], labels[rows],
                     np.float32(learning_rate) * falling.astype(np.float32), weight_decay,
                 )  # fmt: skip
-                losses.append(loss.numpy())
-                accuracies.append(accuracy.numpy())
+                so_far = (weights, biases, [*so_far[2], loss.numpy()], [*so_far[3], accuracy.numpy()])
                 bar.update(last - done)
                 done = last
-                if validation is not None and (done % validate_every == 0 or done == steps):
-                    looked = replace(run, weights=weights.numpy(), biases=biases.numpy())
-                    looks.append((done, *evaluate(images, labels, looked, validation)))
     except KeyboardInterrupt:
-        done = sum(map(len, losses))
+        done = sum(map(len, so_far[2]))
         print(f"Stopped after {done} of {steps} steps. What was learned is kept; train(..., resume=run) goes on.")
+    weights, biases, losses, accuracies = so_far
     looks = np.array(looks, dtype=np.float64).reshape(-1, 3).T
     run = replace(
         run,
@@ -218,9 +225,9 @@ def train(
         biases=biases.numpy(),
         loss=np.concatenate(losses),
         accuracy=np.concatenate(accuracies),
-        validation_step=np.append(run.validation_step, looks[0].astype(np.int64)),
-        validation_loss=np.append(run.validation_loss, looks[1].astype(np.float32)),
-        validation_accuracy=np.append(run.validation_accuracy, looks[2].astype(np.float32)),
+        validation_step=looks[0].astype(np.int64),
+        validation_loss=looks[1].astype(np.float32),
+        validation_accuracy=looks[2].astype(np.float32),
     )
     if run.diverged:
         print("This run diverges: its loss ends higher than that of guessing. Lower the learning rate.")
@@ -243,5 +250,12 @@ def evaluate(
 ) -> tuple[float, float]:
     """Return (loss in nats, accuracy 0 to 1) of a run on (n, 3072) uint8 images, or on the rows `indices` of them."""
     logits = predict_logits(images, run, indices)
-    labels = labels if indices is None else labels[indices]
+    labels = np.asarray(labels if indices is None else labels[indices], np.int64)
     return float(cross_entropy(logits, labels)), float(compute_accuracy(logits, labels))
+
+
+def confusion_matrix(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Return (10, 10) int64 counts: row the true class, column the answer, for (n,) labels and predictions."""
+    counts = np.zeros((10, 10), dtype=np.int64)
+    np.add.at(counts, (labels, predictions), 1)
+    return counts

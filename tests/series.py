@@ -69,7 +69,7 @@ class Kernel:
 @contextlib.contextmanager
 def kernel() -> Iterator[Kernel]:
     client = NotebookClient(
-        nbformat.v4.new_notebook(), timeout=300, kernel_name="python3", record_timing=False,
+        nbformat.v4.new_notebook(), timeout=300, kernel_name="python3", record_timing=False, coalesce_streams=True,
         resources={"metadata": {"path": str(ROOT / "notebooks")}},
     )  # fmt: skip
     with client.setup_kernel():

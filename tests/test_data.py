@@ -261,9 +261,10 @@ class TestSplitIndices:
         for hash_seed in ("0", "1"):
             assert run_python(code, PYTHONHASHSEED=hash_seed).strip() == str(split_indices(300, 30, seed=2)[1].tolist())
 
-    @pytest.mark.parametrize("validation", [0, -1, 100, 101])
-    def test_an_empty_part_is_refused_in_one_sentence(self, validation):
-        with pytest.raises(ArgumentError, match=re.escape(f"validation={validation}: of 100 images")):
+    @pytest.mark.parametrize("validation", [0, -1, 100, 101, 0.5, "10"])
+    def test_a_senseless_size_is_refused_in_one_sentence(self, validation):
+        sentence = f"validation = {validation!r} makes no sense. Give a whole number, 1 to 99."
+        with pytest.raises(ArgumentError, match=re.escape(sentence)):
             split_indices(100, validation)
 
 

@@ -69,7 +69,7 @@ def run(path: Path, bar: tqdm) -> tuple[nbformat.NotebookNode, float, float]:
     """Execute the notebook at `path`; return it with its seconds and its kernel's peak memory in MiB."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
-        notebook, timeout=CELL_TIMEOUT, kernel_name="python3", record_timing=False,
+        notebook, timeout=CELL_TIMEOUT, kernel_name="python3", record_timing=False, coalesce_streams=True,
         resources={"metadata": {"path": str(path.parent)}},
     )  # fmt: skip
     client.on_cell_start = lambda cell, cell_index: bar.set_description(f"{path.stem}, cell {cell_index + 1}")

@@ -4,6 +4,8 @@ from helpers.plots.curves import *  # noqa: F403
 from helpers.plots.diagrams import *  # noqa: F403
 from helpers.plots.figure import new_figure, show  # noqa: F401
 from helpers.plots.gradients import *  # noqa: F403
+from helpers.plots.hidden import *  # noqa: F403
 from helpers.plots.images import *  # noqa: F403
+from helpers.plots.program import *  # noqa: F403
 from helpers.plots.records import *  # noqa: F403
 from helpers.plots.templates import *  # noqa: F403
