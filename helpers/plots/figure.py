@@ -35,7 +35,9 @@ BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6
 def new_figure(rows: int = 1, columns: int = 1, *, height: float = 4.0, width: float = WIDTH, **options):
     """Return (figure, axes) in the series' style, laid out so that no label is clipped; sizes in inches."""
     with plt.rc_context(STYLE):
-        return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **options)
+        figure, axes = plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **options)
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # inches of white around everything
+    return figure, axes
 
 
 def show(figure: Figure, alt: str) -> None:

@@ -38,7 +38,7 @@ def network_diagram(image: np.ndarray, hidden_units: int) -> Figure:
     for axis, columns in zip(panels, (("scores",), ("units", "scores")), strict=True):
         axis.set(xlim=(0, 1), ylim=(-0.08, 1.02))
         axis.axis("off")
-        picture = axis.inset_axes([0.0, 0.4, 0.72 / (2 + len(columns)), 0.24])
+        picture = axis.inset_axes([0.0, 0.387, 0.72 / (2 + len(columns)), 0.28])
         picture.imshow(to_image(image))
         picture.axis("off")
         left, before = 0.72 / (2 + len(columns)) + 0.03, np.full(1, 0.5)
@@ -58,7 +58,8 @@ def network_diagram(image: np.ndarray, hidden_units: int) -> Figure:
                     axis.plot(x, y, "s", color=colour, markersize=9)
                     axis.text(x + 0.045, y, name, va="center", fontsize=10)
                 axis.text(x + 0.06, -0.03, "10 scores", ha="center", va="top")
-        axis.text(0.36 / (2 + len(columns)), 0.37, "3,072\nnumbers", ha="center", va="top", fontsize=10)
+        below = {"transform": axis.transAxes, "ha": "center", "va": "top", "fontsize": 10}
+        axis.text(0.36 / (2 + len(columns)), 0.375, "3,072\nnumbers", **below)
     panels[0].set_title("softmax regression")
     panels[1].set_title("with one hidden layer")
     return figure
@@ -83,7 +84,7 @@ def start_losses(losses: dict[str, np.ndarray], window: int = 10) -> Figure:
     axis.set(xlabel="step", ylabel="loss (nats)")
     axis.margins(y=0.12)
     axis.axhline(np.log(10), color=GREY, linestyle=":", linewidth=1.5, zorder=0, label="guessing: ln 10")
-    figure.legend(loc="outside upper center", ncols=4, fontsize=10)
+    figure.legend(loc="outside upper center", ncols=4, fontsize=10, frameon=False)
     return figure
 
 
@@ -92,7 +93,7 @@ def network_curves(runs: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], w
 
     Args:
         runs: name, and (batch accuracies (steps,), steps of the looks (k,), validation accuracies (k,)), 0 to 1.
-        window: steps to average the batch accuracy over, such as one epoch.
+        window: the steps before each step to average the batch accuracy over, such as one epoch.
 
     Returns:
         The figure.
@@ -101,20 +102,20 @@ def network_curves(runs: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], w
     for (name, (batches, looks, validation)), colour, marker in zip(runs.items(), (ORANGE, BLUE), "so", strict=False):
         wide = max(1, min(window, len(batches) // 2))
         training = _average(batches, wide)
-        steps = np.arange(len(training)) + (wide + 1) / 2
+        steps = np.arange(len(training)) + wide
         inside = (steps >= looks[0]) & (steps <= looks[-1])
         held_out = np.interp(steps[inside], looks, validation)
-        axis.fill_between(steps[inside], held_out, training[inside], color=colour, alpha=0.15, lw=0)
+        gap = training[inside] > held_out
+        axis.fill_between(steps[inside], held_out, training[inside], where=gap, color=colour, alpha=0.15, lw=0)
         axis.plot(steps, training, color=colour, label=f"{name}, training")
         axis.plot(looks, validation, marker + "--", color=colour, markersize=6, label=f"{name}, validation")
         axis.annotate(name, (looks[-1], validation[-1]), (9, -3), textcoords="offset points", color="black")
     axis.axhline(0.1, color="black", linestyle=":", linewidth=1.5)
     axis.annotate("guessing", (0, 0.1), (2, 4), textcoords="offset points")
-    axis.set(xlabel="step", ylabel="accuracy", ylim=(0, None))
-    axis.margins(x=0.02)
+    axis.set(xlabel="step", ylabel="accuracy", xlim=(0, None), ylim=(0, None))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    figure.legend(loc="outside upper center", ncols=4, fontsize=10, columnspacing=1.2)
+    figure.legend(loc="outside upper center", ncols=4, fontsize=10, columnspacing=1.2, frameon=False)
     return figure
 
 
@@ -141,7 +142,7 @@ def width_curves(
     axis.xaxis.set_minor_locator(NullLocator())
     axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axis.set(xlabel="hidden units, logarithmic scale", ylabel="accuracy")
-    figure.legend(loc="outside upper center", ncols=4, fontsize=10)
+    figure.legend(loc="outside upper center", ncols=4, fontsize=10, frameon=False)
     return figure
 
 
@@ -157,49 +158,57 @@ def class_gains(before: np.ndarray, after: np.ndarray) -> Figure:
     axis.tick_params(axis="x", length=0)
     axis.set(ylabel="test accuracy", ylim=(0, max(np.max(before), np.max(after)) + 0.08))
     axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    figure.legend(loc="outside upper center", ncols=2)
+    figure.legend(loc="outside upper center", ncols=2, frameon=False)
     return figure
 
 
-def answer_path(image: np.ndarray, templates: np.ndarray, parts: np.ndarray, scores: np.ndarray, label: int) -> Figure:
+def answer_path(
+    image: np.ndarray,
+    templates: np.ndarray,
+    values: np.ndarray,
+    weights: np.ndarray,
+    scores: np.ndarray,
+    label: int,
+) -> Figure:
     """Draw how one image reaches an answer: the image, the units that add most to one score, and the ten scores.
 
     Args:
         image: (3072,) uint8.
         templates: (3072, k), the pictures of the k units to draw.
-        parts: (k,), what each adds to the score of the class `label`.
+        values: (k,), what each unit says to the image.
+        weights: (k,), from each unit to the score of the class `label`.
         scores: (10,) logits.
         label: the class, 0 to 9, whose score is taken apart.
 
     Returns:
         The figure.
     """
-    figure, axes = new_figure(height=3.9)
+    figure, axes = new_figure(height=4.0)
     axes.axis("off")
-    count, scale = len(parts), usual_scale(templates)
-    picture = axes.inset_axes([0.0, 0.32, 0.2, 0.4])
+    picture = axes.inset_axes([0.0, 0.28, 0.2, 0.4])
     picture.imshow(to_image(image))
     picture.set_title("the image", fontsize=11)
     picture.axis("off")
-    bars = axes.inset_axes([0.72, 0.06, 0.28, 0.86])
-    bars.barh(range(10), scores, color=["#BBBBBB" if c != label else CLASS_COLOURS[label] for c in range(10)])
+    bars = axes.inset_axes([0.74, 0.06, 0.26, 0.84])
+    bars.barh(range(10), scores, color=[CLASS_COLOURS[label] if c == label else "#BBBBBB" for c in range(10)])
     bars.axvline(0, color="black", linewidth=1)
     bars.set_yticks(range(10), CLASSES, fontsize=10)
+    bars.get_yticklabels()[label].set_weight("bold")
     bars.invert_yaxis()
     bars.tick_params(axis="y", length=0)
+    bars.spines[["top", "right", "left"]].set_visible(False)
     bars.set_title("ten scores", fontsize=11)
-    width, height = 0.13, 0.8 / max(count, 1)
-    for i, (template, part) in enumerate(zip(templates.T, parts, strict=True)):
-        bottom = 0.9 - (i + 1) * height + 0.02
-        unit = axes.inset_axes([0.34, bottom, width, height - 0.04])
+    axes.text(0.45, 0.93, f"value × weight to {CLASSES[label]}", ha="center", fontsize=11)
+    scale, height = usual_scale(templates), 0.88 / max(len(values), 1)
+    for i, (template, value, weight) in enumerate(zip(templates.T, values, weights, strict=True)):
+        middle = 0.88 - (i + 0.5) * height
+        unit = axes.inset_axes([0.3, middle - 0.1, 0.1, 0.2])
         unit.imshow(signed_image(template, scale))
         unit.axis("off")
-        axes.text(0.49, bottom + height / 2 - 0.02, f"adds {part:+.2f}".replace("-", "−"), va="center", fontsize=11,
-                  transform=axes.transAxes)  # fmt: skip
-        for start, end, a, b in ((picture, unit, (1.0, 0.5), (0.0, 0.5)), (unit, bars, (1.9, 0.5), (-0.28, 0.5))):
-            arrow = ConnectionPatch(a, b, start.transAxes, end.transAxes, color=GREY, linewidth=0.8, alpha=0.6)
-            if end is unit:
-                figure.add_artist(arrow)
-    axes.text(0.455, 0.95, f"units that add most to {CLASSES[label]}", ha="center", fontsize=11,
-              transform=axes.transAxes)  # fmt: skip
+        sum_ = f"{value:.1f} × {weight:.1f} = {value * weight:.1f}".replace("-", "−")
+        axes.text(0.415, middle, sum_, va="center", fontsize=11)
+        line = {"color": GREY, "linewidth": 0.8, "alpha": 0.7}
+        figure.add_artist(ConnectionPatch((1.0, 0.5), (0.0, 0.5), picture.transAxes, unit.transAxes, **line))
+        to_score = ConnectionPatch((0.6, middle), (-0.28, label), axes.transAxes, bars.get_yaxis_transform(), **line)
+        figure.add_artist(to_score)
     return figure
