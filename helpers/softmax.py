@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from helpers.arguments import check_hyperparameters
 from helpers.data import mean_image, scale_pixels
 from helpers.errors import ArgumentError
+from helpers.progress import progress_bar
 
 
 @contextlib.contextmanager
@@ -210,7 +210,7 @@ def train(
     looks = list(zip(run.validation_step, run.validation_loss, run.validation_accuracy, strict=True))
     done = run.step
     try:
-        with tqdm(total=steps, initial=done, desc="Training", unit="step", delay=1, disable=not progress) as bar:
+        with progress_bar(total=steps, initial=done, desc="Training", unit="step", disable=not progress) as bar:
             while True:
                 due = done > 0 and (done % validate_every == 0 or done == steps)
                 if validation is not None and due and done not in [look[0] for look in looks]:

@@ -11,10 +11,10 @@ import io
 import re
 
 import numpy as np
+import run_notebooks
 from PIL import Image
 
 DECIMAL = re.compile(r"[-+−]?(?:\d[\d,]*\.\d+(?:e[-+]?\d+)?|\d+e[-+]?\d+|\d+(?:\.\d+)?(?=%))", re.IGNORECASE)
-PROGRESS = "application/vnd.jupyter.widget-view+json"
 
 
 def _values(text: str) -> list[tuple[float, float]]:
@@ -55,8 +55,15 @@ def pictures_match(saved: str, fresh: str, share: float = 0.02) -> bool:
 
 
 def without_progress(outputs: list) -> list:
-    """Drop progress bars and other widgets, which a saved notebook does not hold."""
-    return [output for output in outputs if PROGRESS not in output.get("data", {})]
+    """Drop progress bars, which a saved notebook does not hold."""
+    cleaned = []
+    for output in outputs:
+        if output["output_type"] == "stream":
+            text = run_notebooks.without_bars(output["text"])
+            cleaned += [{**output, "text": text}] if text else []
+        else:
+            cleaned.append(output)
+    return cleaned
 
 
 def align(saved: list, fresh: list, tolerance: float | None = None) -> list:

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 MUTATIONS = {
     "a label read from the wrong byte": (
-        "helpers/data.py", "records[:, 0].astype", "records[:, 1].astype", "tests/test_data.py",
+        "helpers/data.py", "np.array(records[:, 0]", "np.array(records[:, 1]", "tests/test_data.py",
     ),
     "a picture without its transpose": (
         "helpers/data.py", "reshape(3, 32, 32).transpose(1, 2, 0)", "reshape(32, 32, 3)", "tests/test_data.py",
@@ -28,8 +28,11 @@ MUTATIONS = {
         "helpers/softmax.py", "biases -= learning_rates[step] * biases_gradient",
         "biases += learning_rates[step] * biases_gradient", "tests/test_softmax.py",
     ),
+    "a gradient that forgets the mean image": (
+        "helpers/softmax.py", "biases_gradient[:, tf.newaxis] * mean", "0 * mean", "tests/test_softmax.py",
+    ),
     "weight decay forgotten": (
-        "helpers/softmax.py", "(weights_gradient + weight_decay * weights)", "(weights_gradient)",
+        "helpers/softmax.py", "(gradient + weight_decay * templates)", "gradient",
         "tests/test_softmax.py",
     ),
     "validation images learned from": (

@@ -22,6 +22,7 @@ OTHER = {
     "04": {"seed": 3, "batch_size": 64, "learning_rate": 0.1, "steps": 250},
     "05": {"seed": 1, "learning_rate": 0.1, "batch_size": 50, "steps": 300, "weight_decay": 0.001},
     "06": {"seed": 3, "learning_rate": 0.1, "batch_size": 50, "steps": 300, "weight_decay": 0.01, "class_name": "ship"},
+    "08": {"seed": 3, "learning_rate": 0.000_002, "batch_size": 50, "steps": 300},
 }
 SENSELESS = {
     "seed": [-1, 1.5],
@@ -33,6 +34,7 @@ SENSELESS = {
     "validation": [0, 50_000],
     "index": [-1, 50_000, 1.5],
     "images_shown": [0, 2.5],
+    "hidden_units": [0, 2.5],
 }
 
 

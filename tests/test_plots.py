@@ -69,7 +69,8 @@ def test_show_puts_picture_and_alt_text_into_the_output_and_closes_the_figure():
     axes.plot([1, 2, 3])
     with capture_output() as captured:
         show(figure, "A line rises from 1 to 3.")
-    (output,) = captured.outputs
+    output, unseen = captured.outputs
+    assert ">A line rises from 1 to 3.</p>" in unseen.data["text/html"]
     assert output.data["text/plain"] == "A line rises from 1 to 3."
     assert output.metadata["image/png"]["alt"] == "A line rises from 1 to 3."
     picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))

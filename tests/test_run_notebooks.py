@@ -45,6 +45,18 @@ def test_run_leaves_copies_pages_and_a_table_and_the_notebooks_as_they_were(seri
     assert [cell.execution_count for cell in executed.cells] == [1, 2]
 
 
+def test_pages_link_to_pages_and_leave_out_what_is_for_notebooks(series, monkeypatch, tmp_path):
+    path = series("01_a.ipynb", ("print('fetch the helpers')", ["colab"]), ("print(1)", []))
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell("**Next:** [2 · B](02_b.ipynb)"))
+    nbformat.write(notebook, path)
+    assert run(monkeypatch) == 0
+    html = (tmp_path / "_build" / "01_a.html").read_text(encoding="utf-8")
+    assert 'href="02_b.html"' in html
+    assert "<title>01_a</title>" in html
+    assert "fetch the helpers" not in html
+
+
 def test_a_failing_notebook_is_named_and_the_others_still_run(series, monkeypatch, capsys):
     series("01_a.ipynb", ("1 / 0", []))
     series("02_b.ipynb", ("print('well')", ["headline"]))
@@ -65,12 +77,16 @@ def test_only_chooses_by_number_and_says_what_there_is(series, monkeypatch, caps
 
 
 def test_refresh_keeps_outputs_without_progress_bars_and_saves_the_picture(series, monkeypatch, tmp_path):
-    bar = "from tqdm.notebook import tqdm\nfor _ in tqdm(range(3)):\n    pass\nprint('done')"
+    bar = (
+        "import time\nfrom helpers import progress_bar\nbar = progress_bar(range(4))\n"
+        "for i in bar:\n    time.sleep(0.5)\n    bar.write(f'step {i}')\nprint('done')"
+    )
     draw = "from helpers.plots import new_figure, show\nfigure, axes = new_figure()\nshow(figure, 'An empty figure')"
     path = series("01_a.ipynb", (bar, []), (draw, ["picture"]))
     assert run(monkeypatch, "--in-place") == 0
     saved = nbformat.read(path, as_version=4)
-    assert [output.output_type for output in saved.cells[0].outputs] == ["stream"]
+    (printed,) = saved.cells[0].outputs
+    assert (printed.name, printed.text) == ("stdout", "step 0\nstep 1\nstep 2\nstep 3\ndone\n")
     assert set(saved.metadata) == {"kernelspec", "language_info"}
     assert saved.cells[1].outputs[0].metadata["image/png"]["alt"] == "An empty figure"
     assert (tmp_path / "docs" / "templates.png").read_bytes().startswith(b"\x89PNG")

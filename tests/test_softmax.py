@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from helpers import softmax
 from helpers.data import split_indices
@@ -531,7 +532,7 @@ class TestStoppingAndGoingOn:
     def test_an_interrupt_while_the_bar_moves_loses_no_step(self, small, monkeypatch, capsys, call):
         whole = train(*small, **SETTINGS)
 
-        class Bar(softmax.tqdm):
+        class Bar(tqdm):
             moves = 0
 
             def update(self, n=1):
@@ -541,7 +542,7 @@ class TestStoppingAndGoingOn:
                 return super().update(n)
 
         with monkeypatch.context() as patch:
-            patch.setattr(softmax, "tqdm", Bar)
+            patch.setattr(softmax, "progress_bar", Bar)
             part = interrupted(small, SETTINGS)
         assert 0 < part.step < 130
         assert f"Stopped after {part.step} of 130 steps." in capsys.readouterr().out

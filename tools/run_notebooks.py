@@ -7,6 +7,7 @@ committed notebooks with the outputs of this run.
 import argparse
 import asyncio
 import base64
+import re
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
+from nbconvert.preprocessors import TagRemovePreprocessor
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,16 +55,24 @@ def save_picture(notebook) -> None:
             PICTURE.write_bytes(base64.b64decode(figure.data["image/png"]))
 
 
+def without_bars(text: str) -> str:
+    """Return printed text without what a progress bar has overwritten and wiped."""
+    lines = [line.rstrip("\r ").rpartition("\r")[2] if "\r" in line else line for line in text.split("\n")]
+    return "\n".join(lines)
+
+
 def tidy(notebook) -> None:
-    """Drop what differs from run to run without meaning anything: widget states, progress bars, versions, timings."""
+    """Drop what differs from run to run without meaning anything: progress bars, versions, timings."""
     notebook.metadata.pop("widgets", None)
     notebook.metadata["kernelspec"] = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.metadata.pop("execution", None)
-            view = "application/vnd.jupyter.widget-view+json"
-            cell.outputs = [output for output in cell.outputs if view not in output.get("data", {})]
+            for output in cell.outputs:
+                if output.output_type == "stream":
+                    output.text = without_bars(output.text)
+            cell.outputs = [output for output in cell.outputs if output.output_type != "stream" or output.text]
 
 
 def run(path: Path, bar: tqdm) -> tuple[nbformat.NotebookNode, float, float]:
@@ -87,6 +97,14 @@ def run(path: Path, bar: tqdm) -> tuple[nbformat.NotebookNode, float, float]:
     asyncio.run(execute())
     tidy(notebook)
     return notebook, time.monotonic() - started, peak
+
+
+def page(notebook, name: str) -> str:
+    """Return the notebook as an HTML page of its own, whose links lead to the other pages."""
+    hidden = TagRemovePreprocessor(remove_cell_tags={"colab", "badges"}, enabled=True)
+    exporter = HTMLExporter(template_name="lab", preprocessors=[hidden])
+    html, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": name}})
+    return re.sub(r'(href="\d\d_\w+)\.ipynb', r"\1.html", html)
 
 
 def main() -> int:
@@ -117,8 +135,7 @@ def main() -> int:
                 save_picture(notebook)
             else:
                 nbformat.write(notebook, BUILD / path.name)
-                page, _ = HTMLExporter(template_name="lab").from_notebook_node(notebook)
-                (BUILD / path.with_suffix(".html").name).write_text(page, encoding="utf-8")
+                (BUILD / f"{path.stem}.html").write_text(page(notebook, path.stem), encoding="utf-8")
     width = max(len(row[0]) for row in rows)
     print(f"\n{'notebook':{width}}  seconds  peak MiB  headline")
     for name, seconds, peak, result in rows:

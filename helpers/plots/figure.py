@@ -2,6 +2,7 @@
 
 import base64
 import io
+from html import escape
 
 import matplotlib.pyplot as plt
 from IPython.display import display
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 
 WIDTH = 8.0  # inches; at DPI dots an inch this fills a notebook's column
 DPI = 100
+UNSEEN = '<p style="position: absolute; width: 1px; height: 1px; overflow: hidden">{}</p>'
 STYLE = {
     "font.size": 11,
     "axes.titlesize": 12,
@@ -43,10 +45,12 @@ def new_figure(rows: int = 1, columns: int = 1, *, height: float = 4.0, width: f
 def show(figure: Figure, alt: str) -> None:
     """Show a figure below the cell, with `alt`, one or two sentences for those who cannot see it.
 
-    The picture is part of the saved notebook; the sentence goes with it as alt text.
+    The picture is part of the saved notebook, with the sentence as its alt text. JupyterLab shows pictures without
+    their alt text (4.6 does), so a screen reader finds the sentence once more below, where nobody else sees it.
     """
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
     plt.close(figure)
     data = {"image/png": base64.b64encode(picture.getvalue()).decode(), "text/plain": alt}
     display(data, raw=True, metadata={"image/png": {"alt": alt}})
+    display({"text/html": UNSEEN.format(escape(alt)), "text/plain": ""}, raw=True)

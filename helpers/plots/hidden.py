@@ -170,7 +170,7 @@ def answer_path(
     scores: np.ndarray,
     label: int,
 ) -> Figure:
-    """Draw how one image reaches an answer: the image, the units that add most to one score, and the ten scores.
+    """Draw how one image reaches an answer: the image, the chosen units' parts in one score, and the ten scores.
 
     Args:
         image: (3072,) uint8.
@@ -199,13 +199,13 @@ def answer_path(
     bars.spines[["top", "right", "left"]].set_visible(False)
     bars.set_title("ten scores", fontsize=11)
     axes.text(0.45, 0.93, f"value × weight to {CLASSES[label]}", ha="center", fontsize=11)
-    scale, height = usual_scale(templates), 0.88 / max(len(values), 1)
+    scale, height = usual_scale(templates), 0.88 / len(values)
     for i, (template, value, weight) in enumerate(zip(templates.T, values, weights, strict=True)):
         middle = 0.88 - (i + 0.5) * height
-        unit = axes.inset_axes([0.3, middle - 0.1, 0.1, 0.2])
+        unit = axes.inset_axes([0.28, middle - 0.12, 0.12, 0.24])
         unit.imshow(signed_image(template, scale))
         unit.axis("off")
-        sum_ = f"{value:.1f} × {weight:.1f} = {value * weight:.1f}".replace("-", "−")
+        sum_ = f"{value:.1f} × {weight:.2f} = {value * weight:.1f}".replace("-", "−")
         axes.text(0.415, middle, sum_, va="center", fontsize=11)
         line = {"color": GREY, "linewidth": 0.8, "alpha": 0.7}
         figure.add_artist(ConnectionPatch((1.0, 0.5), (0.0, 0.5), picture.transAxes, unit.transAxes, **line))

@@ -237,27 +237,28 @@ def split_bars(training: np.ndarray, validation: np.ndarray, test: int = 10_000,
     places.set_ylim(-0.2, 2)
     places.set_yticks([1.4, 0.4], [f"0 to {per_row - 1}", f"{per_row} to {first - 1}"])
     places.set_xticks([])
-    places.set_title(f"the first {first} images of the training file, one by one", fontsize=11)
+    figure.get_layout_engine().set(hspace=0.15)  # or the title below would read as the axis label above
+    places.set_title(f"the first {first} images of the training file, one by one", fontsize=11, loc="left")
     for side in ("left", "bottom"):
         places.spines[side].set_visible(False)
     places.tick_params(left=False)
     return figure
 
 
-def guess_histogram(scores: np.ndarray, again: float) -> Figure:
+def guess_histogram(accuracies: np.ndarray, again: float) -> Figure:
     """Draw how the accuracies of many guessers spread, and what the best of them reaches on other images.
 
     Args:
-        scores: (n,) accuracies, 0 to 1, on the images by which the best is chosen.
+        accuracies: (n,) values, 0 to 1, on the images by which the best is chosen.
         again: accuracy, 0 to 1, of the best on other images.
 
     Returns:
         The figure.
     """
     figure, axis = new_figure(height=3.2)
-    axis.hist(100 * scores, bins=18, color="#cccccc", edgecolor="white")
+    axis.hist(100 * accuracies, bins=18, color="#cccccc", edgecolor="white")
     top = axis.get_ylim()[1]
-    best = 100 * scores.max(), "the best of them,\nwhere it was chosen", ORANGE, "--"
+    best = 100 * accuracies.max(), "the best of them,\nwhere it was chosen", ORANGE, "--"
     for place, text, colour, style in (best, (100 * again, "the same one,\non other images", BLUE, "-")):
         axis.plot([place, place], [0, 1.08 * top], color=colour, linestyle=style)
         axis.text(place, 1.1 * top, f"{text}: {place:.1f}%", ha="center", va="bottom")
