@@ -266,12 +266,22 @@ def overfitting_curves(run: Run):
     return figure
 
 
-def step_budgets(constant: Run, budgets: Sequence[int], falling: Sequence[float], images: int, window: int):
-    """Draw one long run at a constant rate, and the final validation accuracy of runs whose rate falls to 0.
+def step_budgets(
+    constant: Run,
+    budgets: Sequence[int],
+    known: Sequence[float],
+    falling: Sequence[float],
+    images: int,
+    window: int,
+):
+    """Draw one long run at a constant rate, and the final accuracies of runs whose rate falls to 0, against steps.
+
+    The axis of the steps is logarithmic.
 
     Args:
         constant: the long run, with validation looks.
         budgets: number of steps of each run with a falling rate.
+        known: training accuracy, 0 to 1, of the last batches of each.
         falling: final validation accuracy, 0 to 1, of each.
         images: number of validation images.
         window: steps to average the training accuracy over, such as one epoch.
@@ -286,10 +296,12 @@ def step_budgets(constant: Run, budgets: Sequence[int], falling: Sequence[float]
     axis.plot(step[half:], accuracy[half:], color=BLUE, label="constant rate, training")
     axis.plot(constant.validation_step, constant.validation_accuracy, ".-.", color=GREEN, markersize=7, linewidth=1.5,
               label="constant rate, validation")  # fmt: skip
+    axis.plot(budgets, known, "o--", color=BLUE, markersize=7, markerfacecolor="white",
+              label="falling rate, training at the end")  # fmt: skip
     axis.errorbar(budgets, falling, _error(falling, images), fmt="s--", color=ORANGE, capsize=4, markersize=7,
                   label="falling rate, validation at the end")  # fmt: skip
-    axis.set_xlabel("steps")
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    _plain(axis, budgets)
+    axis.set_xlabel("steps, logarithmic scale")
     _percent(axis)
-    figure.legend(loc="outside upper center", ncols=3, fontsize=10)
+    figure.legend(loc="outside upper center", ncols=2, fontsize=10)
     return figure
