@@ -8,6 +8,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -39,7 +40,7 @@ with _quiet_start():
         tf.config.threading.set_intra_op_parallelism_threads(1)
 
 EVALUATION_BATCH = 1_000  # images turned into float32 at a time: 12 MB
-CHUNK_BYTES = 16_000_000  # of uint8 images handed to TensorFlow in one call
+CHUNK_BYTES = 16_000_000  # of uint8 images handed to TensorFlow in one call, where it can't share their memory
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,17 @@ def compute_accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         tf.TensorSpec([10], tf.float32),
         tf.TensorSpec([3072], tf.float32),
         tf.TensorSpec([], tf.float32),
-        tf.TensorSpec([None, None, 3072], tf.uint8),
+        tf.TensorSpec([None, None], tf.uint8),
+        tf.TensorSpec([None, None], tf.int64),
         tf.TensorSpec([None, None], tf.int64),
         tf.TensorSpec([None], tf.float32),
         tf.TensorSpec([], tf.float32),
     ]
 )
-def _train_steps(templates, biases, mean, divide_by, images, labels, learning_rates, weight_decay):
-    """Take one step for each batch in images (steps, n, 3072) and labels (steps, n).
+def _train_steps(templates, biases, mean, divide_by, records, rows, labels, learning_rates, weight_decay):
+    """Take one step for each row of rows (steps, n), which names the records of a batch, and labels (steps, n).
+
+    The last 3,072 columns of records are the pixels.
 
     The steps of notebook 4, arranged for speed; a test holds the two together. The loop runs inside TensorFlow's
     graph. The weights lie with one class a row, which makes both products fast. The images stay 0 to 255: not they are
@@ -111,7 +115,7 @@ def _train_steps(templates, biases, mean, divide_by, images, labels, learning_ra
     truth = tf.one_hot(labels, 10, axis=1)  # (steps, 10, n)
     all_logits = tf.TensorArray(tf.float32, steps)
     for step in tf.range(steps):
-        pixels = tf.cast(images[step], tf.float32)
+        pixels = tf.cast(tf.gather(records, rows[step])[:, -3072:], tf.float32)
         scaled = templates / divide_by
         offset = biases - tf.linalg.matvec(scaled, mean)
         logits = tf.matmul(scaled, pixels, transpose_b=True) + offset[:, tf.newaxis]  # (10, n)
@@ -127,6 +131,30 @@ def _train_steps(templates, biases, mean, divide_by, images, labels, learning_ra
     correct = tf.equal(tf.argmax(logits, axis=1), labels)
     accuracies = tf.reduce_mean(tf.cast(correct, tf.float32), axis=1)
     return templates, biases, tf.reduce_mean(losses, axis=1), accuracies
+
+
+def _share(images: np.ndarray) -> tf.Tensor | None:
+    """Return (count, 3072) images as a tensor over the same memory, or None where TensorFlow can't take it so.
+
+    Images that are columns of a table of records, as in CIFAR-10's files, come as the whole table. Nothing is copied,
+    so the graph gathers each batch straight from the memory-mapped file. TensorFlow only reads.
+    """
+    count, width = images.shape
+    row, step = images.strides
+    if images.dtype != np.uint8 or step != 1 or row < width:
+        return None
+    start = images.__array_interface__["data"][0] - (row - width)
+    owner = images
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    first, end = np.lib.array_utils.byte_bounds(owner)
+    if start % 64 or start < first or start + count * row > end:  # TensorFlow wants its tensors on 64 bytes
+        return None
+
+    # NumPy's protocol for foreign memory: DLPack takes no array that is marked read-only.
+    interface = {"data": (start, False), "shape": (count, row), "typestr": "|u1", "version": 3}
+    table = np.asarray(SimpleNamespace(__array_interface__=interface, keep=images))
+    return tf.experimental.dlpack.from_dlpack(table.__dlpack__())
 
 
 def batch_indices(count: int, batch_size: int, sampling: str, seed: int, first: int, last: int) -> np.ndarray:
@@ -189,6 +217,8 @@ def train(
         ArgumentError: a value that makes no sense.
     """
     indices = np.arange(len(images)) if indices is None else np.asarray(indices)
+    if len(indices) == 0 or indices.min() < 0 or indices.max() >= len(images):
+        raise ArgumentError(f"indices name no images, or some that are not there. Give rows 0 to {len(images) - 1:,}.")
     check_hyperparameters(
         images=len(indices), steps=steps, batch_size=batch_size, learning_rate=learning_rate, schedule=schedule,
         weight_decay=weight_decay, sampling=sampling, seed=seed, divide_by=divide_by, validate_every=validate_every,
@@ -204,7 +234,8 @@ def train(
     if run.step >= steps:
         raise ArgumentError(f"This run has done {run.step} steps already. Give a larger steps than {steps} to go on.")
     labels = np.asarray(labels, np.int64)
-    chunk = min(50, max(1, CHUNK_BYTES // (batch_size * images.shape[1])))
+    shared = _share(images)
+    chunk = 50 if shared is not None else min(50, max(1, CHUNK_BYTES // (batch_size * images.shape[1])))
     # What is done so far changes in one assignment, so that an interrupt finds it whole.
     so_far = (tf.constant(run.weights.T), tf.constant(run.biases), [run.loss], [run.accuracy])
     looks = list(zip(run.validation_step, run.validation_loss, run.validation_accuracy, strict=True))
@@ -222,9 +253,12 @@ def train(
                 if validation is not None:
                     last = min(last, (done // validate_every + 1) * validate_every)
                 rows = indices[batch_indices(len(indices), batch_size, sampling, seed, done, last)]
+                records, places = shared, rows
+                if shared is None:
+                    records, places = images[rows.ravel()], np.arange(rows.size).reshape(rows.shape)
                 falling = 1 - np.arange(done, last) / steps if schedule == "linear" else np.ones(last - done)
                 templates, biases, loss, accuracy = _train_steps(
-                    *so_far[:2], run.mean, run.divide_by, images[rows], labels[rows],
+                    *so_far[:2], run.mean, run.divide_by, records, places, labels[rows],
                     np.float32(learning_rate) * falling.astype(np.float32), weight_decay,
                 )  # fmt: skip
                 so_far = (templates, biases, [*so_far[2], loss.numpy()], [*so_far[3], accuracy.numpy()])

@@ -654,3 +654,42 @@ class TestWrongSettings:
     def test_settings_are_given_by_name(self, small):
         with pytest.raises(TypeError):
             train(*small, 10)
+
+
+def misaligned(images):
+    """Return a copy of `images` that begins one byte past a multiple of 64."""
+    room = np.empty(images.size + 128, np.uint8)
+    skip = -room.ctypes.data % 64 + 1
+    room[skip : skip + images.size] = images.ravel()
+    return room[skip : skip + images.size].reshape(images.shape)
+
+
+class TestMemory:
+    LAYOUTS = {  # noqa: RUF012
+        "a copy": np.array,
+        "a misaligned copy": misaligned,
+        "column by column": np.asfortranarray,
+        "every second of twice as many": lambda images: np.repeat(images, 2, axis=0)[::2],
+        "columns of wider rows": lambda images: np.hstack([np.zeros((len(images), 5), np.uint8), images])[:, 5:],
+        "columns before others": lambda images: np.hstack([images, np.zeros((len(images), 5), np.uint8)])[:, :-5],
+        "backwards": lambda images: images[::-1].copy()[::-1],
+    }
+
+    @pytest.mark.parametrize("layout", LAYOUTS)
+    def test_the_images_layout_in_memory_changes_no_bit(self, data, layout):
+        images, labels = data.images_train[:2_000], data.labels_train[:2_000]
+        other = self.LAYOUTS[layout](images)
+        assert np.array_equal(other, images)
+        settings = {"steps": 30, "batch_size": 64, "progress": False}
+        assert_same_bits(train(images, labels, **settings), train(other, labels, **settings))
+
+    def test_images_of_the_file_are_shared_and_others_are_not_touched(self, data):
+        assert softmax._share(data.images_train) is not None
+        assert softmax._share(misaligned(data.images_train[:10])) is None
+        assert np.array_equal(softmax._share(data.images_train)[:3, 1:], data.images_train[:3])
+
+    @pytest.mark.parametrize("indices", [[], [-1, 3], [0, 600]])
+    def test_indices_that_are_not_there_are_refused(self, small, indices):
+        images, labels = small
+        with pytest.raises(ArgumentError, match="indices name no images, or some that are not there"):
+            train(images, labels, indices=np.array(indices, int), batch_size=1, steps=1)
