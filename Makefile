@@ -26,6 +26,9 @@ lint: tools     ## look for mistakes and untidiness
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
+bench: data     ## measure the trainer against what else a learner would use (ten minutes on an idle machine)
+	$(BIN)/python benchmarks/bench.py
+
 refresh: tools data ## run the notebooks and keep their outputs (ONLY=06 for one)
 	$(BIN)/ruff format notebooks
 	$(BIN)/python tools/run_notebooks.py --in-place $(ONLY)
@@ -59,4 +62,4 @@ tools: .venv/tools
 	$(BIN)/pip install --require-hashes --requirement requirements-test.txt
 	@touch $@
 
-.PHONY: help lab run test check lint refresh links lock clean data learner tools
+.PHONY: help lab run test check lint bench refresh links lock clean data learner tools
