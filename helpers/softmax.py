@@ -39,7 +39,7 @@ with _quiet_start():
         # Steps as small as these take longer on two threads than on one, and a class shares its machine's cores.
         tf.config.threading.set_intra_op_parallelism_threads(1)
 
-EVALUATION_BATCH = 1_000  # images turned into float32 at a time: 12 MB
+EVALUATION_BATCH = 250  # images turned into float32 at a time: 3 MB
 CHUNK_BYTES = 16_000_000  # of uint8 images handed to TensorFlow in one call, where it can't share their memory
 
 
@@ -285,7 +285,7 @@ def train(
 
 
 def predict_logits(images: np.ndarray, run: Run, indices: np.ndarray | None = None) -> np.ndarray:
-    """Return the ten scores of each image, (n, 10) float32, for (n, 3072) uint8 images; 1,000 at a time."""
+    """Return the ten scores of each image, (n, 10) float32, for (n, 3072) uint8 images; a few at a time."""
     indices = np.arange(len(images)) if indices is None else indices
     logits = np.empty((len(indices), 10), np.float32)
     for start in range(0, len(indices), EVALUATION_BATCH):
