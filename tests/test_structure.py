@@ -17,7 +17,7 @@ HEADER = re.compile(
     r"# (\d) · .+\n\n> (?P<lesson>[^\n]{30,120})\n\n\*\*You will\*\*\n\n(- .+\n){3,6}\n"
     r"\*\*Time\*\* about \d\d minutes to study, under a minute to run\. \*\*Builds on\*\* .+"
 )
-FOREIGN_PATH = re.compile(r"(?<![\w./])(/home/|/root/|/tmp/|/Users/|/usr/|/work/|[A-Z]:\\\\)")
+FOREIGN_PATH = re.compile(r"(?<![\w./])(/(home|root|tmp|Users|usr|work)/|[A-Z]:\\\\)")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 CHAOTIC = ("05", "06", "08")  # notebooks that run the post's own, diverging setting
 LONGEST_CELL = 12  # lines of code that a learner reads at once
