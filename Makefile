@@ -1,7 +1,8 @@
 # The doors of the project. Each does its own set-up: all it takes is Python 3.11 to 3.13 with venv.
 PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
-UV := $(BIN)/python -m uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest --generate-hashes \
+SITE_BIN := $(subst .venv,.venv-site,$(BIN))
+UV := $(BIN)/python -m uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes \
       --python-version 3.11 --custom-compile-command "make lock"
 ONLY ?=
 .DEFAULT_GOAL := help
@@ -36,13 +37,20 @@ refresh: tools data ## run the notebooks and keep their outputs (ONLY=06 for one
 links: learner  ## write every link and badge anew from the address in pyproject.toml (TO=owner/name changes it)
 	$(BIN)/python tools/links.py $(TO)
 
-lock: tools     ## compile both locks from pyproject.toml
+site: .venv-site/ready ## build the series as pages to read, into _build/site/
+	$(SITE_BIN)/python tools/build_site.py
+
+deadlinks: .venv-site/ready ## ask every address that the pages name whether it still answers
+	$(SITE_BIN)/python tools/build_site.py --dead-links
+
+lock: tools     ## compile the locks from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(UV) --output-file requirements.txt
-	$(UV) --extra test --constraint requirements.txt --output-file requirements-test.txt
+	$(UV) pyproject.toml --output-file requirements.txt
+	$(UV) pyproject.toml --extra test --constraint requirements.txt --output-file requirements-test.txt
+	$(UV) --group site --constraint requirements.txt --output-file requirements-site.txt
 
 clean:          ## remove what the doors made (the data stays in its cache)
-	rm -rf .venv _build .pytest_cache .ruff_cache *.egg-info
+	rm -rf .venv .venv-site _build .pytest_cache .ruff_cache *.egg-info
 
 data: learner
 	@$(BIN)/python -m helpers.data
@@ -62,4 +70,9 @@ tools: .venv/tools
 	$(BIN)/pip install --require-hashes --requirement requirements-test.txt
 	@touch $@
 
-.PHONY: help lab run test check lint bench refresh links lock clean data learner tools
+.venv-site/ready: requirements-site.txt
+	$(PYTHON) -m venv .venv-site
+	$(SITE_BIN)/pip install --require-hashes --requirement requirements-site.txt
+	@touch $@
+
+.PHONY: help lab run test check lint bench refresh links site deadlinks lock clean data learner tools
