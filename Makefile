@@ -5,6 +5,7 @@ SITE_BIN := $(subst .venv,.venv-site,$(BIN))
 UV := $(BIN)/python -m uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes \
       --python-version 3.11 --custom-compile-command "make lock"
 ONLY ?=
+STUDENTS ?=
 .DEFAULT_GOAL := help
 
 help:           ## list the doors
@@ -30,6 +31,9 @@ lint: tools     ## look for mistakes and untidiness
 bench: data     ## measure the trainer against what else a learner would use (ten minutes on an idle machine)
 	$(BIN)/python benchmarks/bench.py
 
+hub: tools _build/hub/ready ## let a class log in to a real JupyterHub here, into hub/results.md (STUDENTS=8; needs npm)
+	STUDENTS=$(STUDENTS) $(BIN)/python -m pytest hub
+
 refresh: tools data ## run the notebooks and keep their outputs (ONLY=06 for one)
 	$(BIN)/ruff format notebooks
 	$(BIN)/python tools/run_notebooks.py --in-place $(ONLY)
@@ -48,6 +52,7 @@ lock: tools     ## compile the locks from pyproject.toml
 	$(UV) pyproject.toml --output-file requirements.txt
 	$(UV) pyproject.toml --extra test --constraint requirements.txt --output-file requirements-test.txt
 	$(UV) --group site --constraint requirements.txt --output-file requirements-site.txt
+	$(UV) pyproject.toml --extra hub --constraint requirements.txt --output-file hub/requirements.txt
 
 clean:          ## remove what the doors made (the data stays in its cache)
 	rm -rf .venv .venv-site _build .pytest_cache .ruff_cache *.egg-info
@@ -75,4 +80,12 @@ tools: .venv/tools
 	$(SITE_BIN)/pip install --require-hashes --requirement requirements-site.txt
 	@touch $@
 
-.PHONY: help lab run test check lint bench refresh links site deadlinks lock clean data learner tools
+# The students' environment as hub/Dockerfile makes it, and a proxy for the hub.
+_build/hub/ready: hub/install hub/requirements.txt pyproject.toml $(wildcard helpers/*.py helpers/*/*.py)
+	$(PYTHON) -m venv _build/hub/env
+	npm install --silent --prefix _build/hub/proxy configurable-http-proxy@5
+	PATH="$(CURDIR)/_build/hub/env/bin:$$PATH" CIFAR10_SHARED="$(CURDIR)/_build/hub/cifar-10" \
+	  hub/install hub/requirements.txt --from "$$($(BIN)/python -c 'from helpers.data import find_data; print(find_data())')"
+	@touch $@
+
+.PHONY: help lab run test check lint bench refresh hub links site deadlinks lock clean data learner tools

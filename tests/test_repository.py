@@ -45,6 +45,7 @@ def asked_for_directly(name: str) -> set[str]:
     [
         ("requirements.txt", PROJECT["dependencies"]),
         ("requirements-test.txt", PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]),
+        ("hub/requirements.txt", PROJECT["dependencies"] + PROJECT["optional-dependencies"]["hub"]),
     ],
 )
 def test_lock_and_pyproject_agree(name, wanted):
@@ -63,12 +64,13 @@ def test_a_lock_that_lacks_a_dependency_is_noticed():
     assert not Requirement("numpy>=99").specifier.contains(pins["numpy"])
 
 
-def test_both_locks_pin_the_same_versions():
-    learner, tests = lock("requirements.txt"), lock("requirements-test.txt")
-    assert learner.items() <= tests.items()
+def test_all_locks_pin_the_same_versions():
+    learner = lock("requirements.txt")
+    assert learner.items() <= lock("requirements-test.txt").items()
+    assert learner.items() <= lock("hub/requirements.txt").items()
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt", "hub/requirements.txt"])
 def test_locks_have_hashes_and_no_addresses(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     assert "://" not in text
@@ -125,8 +127,9 @@ def test_ci_runs_the_newcomers_door():
     assert "bash .ci/run" in [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
 
 
-def test_every_command_in_the_readme_exists():
-    code = "\n".join(re.findall(r"`[^`]+`|```.*?```", README, re.DOTALL))
+def test_every_command_in_the_readmes_exists():
+    texts = README + (ROOT / "hub" / "README.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"`[^`]+`|```.*?```", texts, re.DOTALL))
     named = set(re.findall(r"\bmake ([a-z]+)\b", code))
     assert {"lab", "run", "test", "help", "refresh", "check", "lock", "links"} <= named
     assert named <= DOORS
@@ -139,7 +142,7 @@ def test_every_door_can_be_planned(door):
 
 
 def test_every_file_that_the_text_names_exists():
-    for document in [ROOT / "README.md"]:
+    for document in [ROOT / "README.md", ROOT / "hub" / "README.md"]:
         for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
             if not re.match(r"[a-z]+:|#", target):
                 assert (document.parent / target.partition("#")[0]).exists(), f"{target} leads nowhere"
@@ -189,4 +192,4 @@ def test_nothing_points_at_somebodys_machine_and_nothing_is_large():
         assert path.stat().st_size < 3_000_000, path
         if path.suffix in (".py", ".md", ".toml", ".yml", ".txt", ""):
             text = path.read_text(encoding="utf-8")
-            assert not re.search(r"(?<![\w.\[\"(|])/(home|root|Users|work)/\w", text), path
+            assert not re.search(r"(?<![\w.\[\"(|])/(home|root|Users|work)/(?!jovyan\b)\w", text), path

@@ -77,8 +77,8 @@ def expected(where: str) -> dict[Path, str]:
                 cell.source = colab_cell(where)
                 cell.metadata["jupyter"] = {"source_hidden": True}
         texts[path] = nbformat.writes(notebook) + "\n"
-    pyproject = ROOT / "pyproject.toml"
-    texts[pyproject] = pyproject.read_text(encoding="utf-8").replace(address(), where)
+    for path in (ROOT / "hub" / "README.md", ROOT / "pyproject.toml"):
+        texts[path] = path.read_text(encoding="utf-8").replace(address(), where)
     return texts
 
 

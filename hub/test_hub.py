@@ -1,0 +1,231 @@
+"""A class on a real JupyterHub: `make hub` starts it here, and as many students as fit log in at once.
+
+Each student opens the link from README.md, as in a browser: logs in, gets a server, has nbgitpuller fetch the series,
+opens notebook 4 and runs it to the end. What that took goes into results.md, with what it comes to for 300.
+"""
+
+import contextlib
+import os
+import re
+import secrets
+import socket
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
+
+import nbformat
+import psutil
+import pytest
+import remote
+import requests
+from comparing import differences
+from memory import memory_of
+from nbval.plugin import coalesce_streams
+from report import Class, Study, how_many_fit, write_report
+
+HUB = Path(__file__).resolve().parent
+ROOT = HUB.parent
+BUILD = ROOT / "_build" / "hub"  # `make hub` puts the students' environment, the proxy and the shared data there
+NOTEBOOK = "notebooks/04_train_it_step_by_step.ipynb"
+XSRF = re.compile(r'name="_xsrf" value="([^"]+)"')
+LINK = re.search(r"https://HUB(/hub/user-redirect/git-pull\S+)", (HUB / "README.md").read_text(encoding="utf-8"))[1]
+PASSWORD = secrets.token_hex()
+MINUTES = 30  # a student who has not finished by then is given up
+
+
+def free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+class Hub(NamedTuple):
+    url: str
+    process: psutil.Process
+    homes: Path
+
+    def families(self) -> dict[str, list[int]]:
+        """Return the process ids of each student: the server and its kernels. Under "" stand the hub and its proxy."""
+        found = {"": [self.process.pid]}
+        for process in self.process.children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                student = process.environ().get("JUPYTERHUB_USER", "")
+                found.setdefault(student, []).extend([process.pid, *(p.pid for p in process.children(recursive=True))])
+        return found
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """Return the address of a repository that holds what is committed here."""
+    path = tmp_path_factory.mktemp("course") / "series.git"
+    for command in (
+        ["git", "init", "--quiet", "--bare", "--initial-branch=main", str(path)],
+        ["git", "-C", str(path), "config", "receive.shallowUpdate", "true"],
+        ["git", "-C", str(ROOT), "push", "--quiet", str(path), "HEAD:refs/heads/main"],
+    ):
+        subprocess.run(command, check=True)
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hub")
+    homes = folder / "homes"
+    homes.mkdir()
+    public, inside, api = free_ports(3)
+    (folder / "jupyterhub_config.py").write_text(f"""
+load_subconfig({str(HUB / "jupyterhub_config.py")!r})
+c.JupyterHub.bind_url = "http://127.0.0.1:{public}"
+c.JupyterHub.hub_port = {inside}
+c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api}"
+c.ConfigurableHTTPProxy.command = [{str(BUILD / "proxy/node_modules/.bin/configurable-http-proxy")!r}]
+c.JupyterHub.authenticator_class = "dummy"
+c.DummyAuthenticator.password = {PASSWORD!r}
+c.Authenticator.allow_all = True
+c.JupyterHub.spawner_class = "simple"
+c.SimpleLocalProcessSpawner.home_dir_template = {str(homes / "{username}")!r}
+c.Spawner.cmd = [{str(BUILD / "env/bin/jupyterhub-singleuser")!r}]
+c.Spawner.args = {["--allow-root"] if os.geteuid() == 0 else []}
+c.Spawner.environment.update({{"CIFAR10_SHARED": {str(BUILD / "cifar-10")!r}}})
+""")
+    environment = os.environ | {"PATH": f"{BUILD / 'env/bin'}:{os.environ['PATH']}"}
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen(
+            [BUILD / "env/bin/jupyterhub"], cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    url = f"http://127.0.0.1:{public}"
+    try:
+        for _ in range(120):
+            assert process.poll() is None, (folder / "log").read_text()
+            with contextlib.suppress(requests.RequestException):
+                if requests.get(f"{url}/hub/health", timeout=5).ok:
+                    break
+            time.sleep(0.5)
+        yield Hub(url, psutil.Process(process.pid), homes)
+    finally:
+        family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        process.terminate()
+        process.wait(60)
+        _, left = psutil.wait_procs(family, timeout=10)
+        for one in left:
+            one.kill()
+
+
+def log_in_and_pull(hub: Hub, course: str, student: str) -> tuple[requests.Session, str]:
+    """Follow the link as a new student's browser does; return the session and the address of the student's server."""
+    query = dict(parse_qsl(urlsplit(LINK).query)) | {"repo": course}
+    link = f"{hub.url}{urlsplit(LINK).path}?{urlencode(query)}"
+    session = requests.Session()
+    page = session.get(link, timeout=300)
+    assert "/hub/login" in page.url
+    form = {
+        "username": student,
+        "password": PASSWORD,
+        "_xsrf": XSRF.search(page.text)[1],
+    }
+    page = session.post(urljoin(page.url, re.search(r'<form action="([^"]+)"', page.text)[1]), form, timeout=300)
+    base = f"{hub.url}/user/{student}/"
+    deadline = time.monotonic() + 60 * MINUTES
+    while not page.url.startswith(f"{base}git-pull"):  # the page that says "your server is starting" tries again
+        assert page.status_code in (200, 429, 503), f"{page.url}: {page.status_code}"
+        assert time.monotonic() < deadline, f"no server for {student}"
+        time.sleep(2)
+        page = session.get(link, timeout=300)
+    del query["urlpath"]
+    with session.get(f"{base}git-pull/api?{urlencode(query)}", stream=True, timeout=300) as events:
+        said = "\n".join(line.decode() for line in events.iter_lines())
+    assert '"phase": "finished"' in said, said
+    return session, base
+
+
+def study(hub: Hub, course: str, student: str, start: threading.Barrier) -> Study:
+    start.wait()
+    began = time.monotonic()
+    session, base = log_in_and_pull(hub, course, student)
+    pulled = time.monotonic()
+    folder = dict(parse_qsl(urlsplit(LINK).query))["targetpath"]
+    notebook, _ = remote.run_notebook(session, base, f"{folder}/{NOTEBOOK}")
+    return Study(student, notebook, time.monotonic() - began, pulled - began)
+
+
+def run_class(hub: Hub, course: str, students: list[str]) -> Class:
+    """Let `students` study at once; return what each got, and what it took."""
+    highest, done = dict.fromkeys(students, 0.0), threading.Event()
+
+    def watch():
+        while not done.wait(3):
+            for student, family in hub.families().items():
+                if student in highest:
+                    highest[student] = max(highest[student], memory_of(family).private)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    start = threading.Barrier(len(students))
+    try:
+        with ThreadPoolExecutor(len(students)) as pool:
+            studies = list(pool.map(lambda student: study(hub, course, student, start), students))
+    finally:
+        done.set()
+        watcher.join()
+    families = {student: family for student, family in hub.families().items() if student in students}
+    memory = [memory_of(families[student]) for student in students]
+    return Class(
+        studies,
+        memory,
+        [max(highest[student], after.private) for student, after in zip(students, memory, strict=True)],
+        [sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in family) for family in families.values()],
+        memory_of(hub.families()[""]),
+    )
+
+
+def check_results(hub: Hub, taken: Class) -> None:
+    """Raise AssertionError unless every student got the notebook's saved outputs, from the one copy of the data."""
+    saved = nbformat.read(ROOT / NOTEBOOK, as_version=4)
+    for each in taken.studies:
+        for old, new in zip(saved.cells, each.notebook.cells, strict=True):
+            if old.cell_type == "code":
+                changed = differences(old.outputs, coalesce_streams(new.outputs), old.metadata.get("tolerance"))
+                assert not changed, f"{each.student}, cell {old.id}: {changed}"
+        home = hub.homes / each.student
+        assert (home / "ten-templates" / NOTEBOOK).is_file()
+        assert not list(home.rglob("train.bin")), f"{each.student} has a copy of the data"
+
+
+def test_a_class_studies_at_once(hub, course):
+    data = [(path.name, path.stat().st_mtime_ns) for path in sorted((BUILD / "cifar-10").iterdir())]
+    alone = run_class(hub, course, ["first"])
+    check_results(hub, alone)
+    count = int(os.environ.get("STUDENTS") or how_many_fit(alone))
+    together = run_class(hub, course, [f"student{number:03}" for number in range(1, count + 1)])
+    check_results(hub, together)
+    assert [(path.name, path.stat().st_mtime_ns) for path in sorted((BUILD / "cifar-10").iterdir())] == data
+    write_report(alone, together)
+
+
+def test_a_wrong_password_opens_nothing(hub):
+    session = requests.Session()
+    page = session.get(f"{hub.url}/hub/login", timeout=60)
+    form = {"username": "first", "password": "guess", "_xsrf": XSRF.search(page.text)[1]}
+    page = session.post(f"{hub.url}/hub/login", form, timeout=60)
+    assert page.status_code == 403
+    assert session.get(f"{hub.url}/user/first/api/contents", timeout=60, allow_redirects=False).status_code in (
+        302,
+        403,
+    )
+
+
+def test_a_second_click_on_the_link_keeps_what_a_student_changed(hub, course):
+    session, base = log_in_and_pull(hub, course, "second")
+    path = hub.homes / "second" / "ten-templates" / NOTEBOOK
+    mine = path.read_text(encoding="utf-8").replace("learning_rate = 0.3", "learning_rate = 0.1", 1)
+    path.write_text(mine, encoding="utf-8")
+    query = dict(parse_qsl(urlsplit(LINK).query)) | {"repo": course}
+    del query["urlpath"]
+    assert '"phase": "finished"' in session.get(f"{base}git-pull/api?{urlencode(query)}", timeout=300).text
+    assert path.read_text(encoding="utf-8") == mine
