@@ -24,6 +24,7 @@ linkcheck_retries = 3
 linkcheck_anchors = False
 
 html_theme = "sphinx_book_theme"
+html_favicon = "static/icon.svg"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False
