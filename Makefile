@@ -6,6 +6,7 @@ UV := $(BIN)/python -m uv pip compile --quiet --universal --fork-strategy fewest
       --python-version 3.11 --custom-compile-command "make lock"
 ONLY ?=
 STUDENTS ?=
+COLAB_PYTHON ?= python3.13
 .DEFAULT_GOAL := help
 
 help:           ## list the doors
@@ -31,12 +32,18 @@ lint: tools     ## look for mistakes and untidiness
 bench: data     ## measure the trainer against what else a learner would use (ten minutes on an idle machine)
 	$(BIN)/python benchmarks/bench.py
 
+binder: tools data ## build what Binder builds, run all notebooks in it, and write binder/memory.md (Linux, root)
+	BINDER_REPORT=binder/memory.md $(BIN)/python -m pytest tests/test_binder.py
+
 hub: tools _build/hub/ready ## let a class log in to a real JupyterHub here, into hub/results.md (STUDENTS=8; needs npm)
 	STUDENTS=$(STUDENTS) $(BIN)/python -m pytest hub
 
 refresh: tools data ## run the notebooks and keep their outputs (ONLY=06 for one)
 	$(BIN)/ruff format notebooks
 	$(BIN)/python tools/run_notebooks.py --in-place $(ONLY)
+
+colab: tools _build/colab/ready ## run the series on Google Colab's versions (needs Python 3.13: make colab COLAB_PYTHON=python3.13)
+	$(BIN)/python -m pytest colab
 
 links: learner  ## write every link and badge anew from the address in pyproject.toml (TO=owner/name changes it)
 	$(BIN)/python tools/links.py $(TO)
@@ -80,6 +87,12 @@ tools: .venv/tools
 	$(SITE_BIN)/pip install --require-hashes --requirement requirements-site.txt
 	@touch $@
 
+# Colab's versions of what the series touches; TensorFlow's own requirements come along.
+_build/colab/ready: colab/requirements.txt
+	$(COLAB_PYTHON) -m venv --clear _build/colab/env
+	_build/colab/env/bin/python -m pip install --requirement colab/requirements.txt
+	@touch $@
+
 # The students' environment as hub/Dockerfile makes it, and a proxy for the hub.
 _build/hub/ready: hub/install hub/requirements.txt pyproject.toml $(wildcard helpers/*.py helpers/*/*.py)
 	$(PYTHON) -m venv _build/hub/env
@@ -88,4 +101,4 @@ _build/hub/ready: hub/install hub/requirements.txt pyproject.toml $(wildcard hel
 	  hub/install hub/requirements.txt --from "$$($(BIN)/python -c 'from helpers.data import find_data; print(find_data())')"
 	@touch $@
 
-.PHONY: help lab run test check lint bench refresh hub links site deadlinks lock clean data learner tools
+.PHONY: help lab run test check lint bench refresh binder hub colab links site deadlinks lock clean data learner tools

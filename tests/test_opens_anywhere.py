@@ -1,10 +1,15 @@
 """The ways in besides `make lab` agree with each other and with what is there: conda, Binder, a hub, other systems."""
 
+import ast
 import re
 import subprocess
+import tomllib
 
+import pytest
 import yaml
-from series import ROOT
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from series import PATHS, ROOT, code_cells, read, solutions, tags
 
 HUB = ROOT / "hub"
 
@@ -40,3 +45,104 @@ def test_the_hubs_files_are_executable_where_they_are_run():
     modes = {line.split("\t")[1]: line[:6] for line in listed.splitlines()}
     for name in ("hub/install", "binder/postBuild", ".ci/run"):
         assert modes[name] == "100755", f"git update-index --chmod=+x {name}"
+
+
+UNIX_ONLY = {"curses", "fcntl", "grp", "posix", "pty", "pwd", "readline", "resource", "syslog", "termios", "tty"}
+FOREIGN_PATH = re.compile(r"^([~/]/?\w|[A-Za-z]:[\\/])")
+
+
+def code_of_learners() -> dict[str, str]:
+    """Return all code that a learner runs: cells, solutions and the modules behind them."""
+    found = {f"{path.name}, {cell.id}": cell.source for path in PATHS for cell in code_cells(read(path))
+             if "colab" not in tags(cell)}  # fmt: skip
+    found |= {f"{path.name}, solution {i}": code for path in PATHS for i, code in enumerate(solutions(read(path)), 1)}
+    return found | {path.name: path.read_text(encoding="utf-8") for path in ROOT.glob("helpers/**/*.py")}
+
+
+def unportable(code: str) -> list[str]:
+    """Name what in `code` works on one kind of system only: shell commands, modules, paths, the system's encoding."""
+    found = re.findall(r"^\s*[!%].*", code, re.MULTILINE)
+    if found:
+        return found
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name.partition(".")[0] in UNIX_ONLY]
+        elif isinstance(node, ast.ImportFrom):
+            found += [node.module] if (node.module or "").partition(".")[0] in UNIX_ONLY else []
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found += [node.value] if FOREIGN_PATH.match(node.value) else []
+        elif isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            given = {keyword.arg for keyword in node.keywords}
+            if name in ("os.fork", "os.system", "os.popen", "signal.alarm"):
+                found.append(name)
+            if name.endswith((".read_text", ".write_text")) and "encoding" not in given:
+                found.append(f"{name} without an encoding")
+            modes = [argument.value for argument in node.args[1:2] if isinstance(argument, ast.Constant)]
+            if name == "open" and "encoding" not in given and not any("b" in mode for mode in modes):
+                found.append("open without an encoding")
+    return found
+
+
+def test_no_step_depends_on_one_kind_of_system():
+    found = {where: unportable(code) for where, code in code_of_learners().items()}
+    assert not {where: names for where, names in found.items() if names}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "!ls", "%%bash\nls", "  %cd ..", "import resource", "from fcntl import flock", "open('/tmp/x', 'rb')",
+        "folder = '~/data'", "open('C:\\\\data', 'rb')", "import os\nos.system('ls')", "path.read_text()",
+        "open('x', 'w')",
+    ],
+)  # fmt: skip
+def test_a_step_that_does_is_noticed(code):
+    assert unportable(code)
+
+
+SYSTEMS = {
+    "Windows": {"sys_platform": "win32", "platform_machine": "AMD64", "os_name": "nt", "platform_system": "Windows"},
+    "macOS": {"sys_platform": "darwin", "platform_machine": "arm64", "os_name": "posix", "platform_system": "Darwin"},
+    "Linux": {"sys_platform": "linux", "platform_machine": "x86_64", "os_name": "posix", "platform_system": "Linux"},
+    "Linux on ARM": {"sys_platform": "linux", "platform_machine": "aarch64", "os_name": "posix",
+                     "platform_system": "Linux"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_lock_is_complete_on_every_system(system, python):
+    """What conda's pip reads from the lock gives each package that the series needs, once, and one TensorFlow."""
+    here = SYSTEMS[system] | {
+        "python_version": python, "python_full_version": f"{python}.5", "platform_python_implementation": "CPython",
+        "implementation_name": "cpython", "extra": "",
+    }  # fmt: skip
+    lines = re.findall(r"^([a-z0-9._-]+==[^\\\n]+) \\$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M)
+    pins = [pin for pin in map(Requirement, lines) if pin.marker is None or pin.marker.evaluate(here)]
+    names = [canonicalize_name(pin.name) for pin in pins]
+    assert len(names) == len(set(names))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [
+        need for need in map(Requirement, project["dependencies"]) if not need.marker or need.marker.evaluate(here)
+    ]
+    assert {canonicalize_name(need.name) for need in wanted} <= set(names)
+    assert len({"tensorflow", "tensorflow-cpu"} & set(names)) == 1
+
+
+def test_conda_is_explained_once_and_the_workflow_does_the_same():
+    """The steps in environment.yml are those of the README, and CI takes them on all three systems."""
+    text = (ROOT / "environment.yml").read_text(encoding="utf-8")
+    steps = re.findall(r"^#     (.+)$", text, re.MULTILINE)
+    assert len(steps) == 3
+    assert "\n".join(steps) in (ROOT / "README.md").read_text(encoding="utf-8")
+    conda = yaml.safe_load(text)
+    assert set(conda) == {"name", "channels", "dependencies"}
+    assert f"conda activate {conda['name']}" in steps
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))["jobs"]["conda"]
+    assert {system.split("-")[0] for system in workflow["strategy"]["matrix"]["os"]} == {"ubuntu", "macos", "windows"}
+    run = [step["run"] for step in workflow["steps"] if "run" in step]
+    inside = f"conda run --no-capture-output --name {conda['name']} "
+    assert run[0] == steps[0]
+    assert run[1] == inside + steps[2]
+    assert run[2] == f"{inside}python tools/run_notebooks.py"

@@ -41,10 +41,12 @@ def badges(path: Path, where: str) -> str:
 def colab_cell(where: str) -> str:
     """Return the code that fetches the helpers on Colab and does nothing elsewhere."""
     return (
-        "# On Google Colab, fetch this series' helpers. Anywhere else, this cell does nothing.\n"
+        "# @title On Google Colab, run this cell first: it fetches the helpers and the data.\n"
         "import sys\n\n"
-        'if "google.colab" in sys.modules:\n'
-        f"    %pip install --quiet --no-deps git+https://github.com/{where}"
+        'if "google.colab" in sys.modules:  # anywhere else, this cell does nothing\n'
+        f"    %pip install --quiet --no-deps git+https://github.com/{where}\n"
+        "    from helpers.colab import prepare\n\n"
+        "    prepare()"
     )
 
 
@@ -75,7 +77,7 @@ def expected(where: str) -> dict[Path, str]:
                 cell.source = badges(path, where)
             elif "colab" in tags:
                 cell.source = colab_cell(where)
-                cell.metadata["jupyter"] = {"source_hidden": True}
+                cell.metadata |= {"cellView": "form", "jupyter": {"source_hidden": True}}  # on Colab; in JupyterLab
         texts[path] = nbformat.writes(notebook) + "\n"
     for path in (ROOT / "hub" / "README.md", ROOT / "pyproject.toml"):
         texts[path] = path.read_text(encoding="utf-8").replace(address(), where)

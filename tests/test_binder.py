@@ -1,0 +1,248 @@
+"""Binder: what repo2docker would do to build the image, done here in a fresh folder; then every notebook in it.
+
+The steps are those of the Dockerfile that repo2docker renders. What differs from the image: a venv with the Jupyter
+packages of repo2docker's conda environment, at its versions, stands for that environment; Python is the one that runs
+the tests; the user is the one who runs them; and the data comes from a file, not over the network.
+
+Where Linux lets this process make a memory cgroup (version 1, as root), every notebook runs within 1 GiB of it,
+programs and data in the page cache counted as for a container. Elsewhere the proportional set size is watched.
+"""
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import links
+import psutil
+import pytest
+import remote
+import requests
+from comparing import differences
+from memory import Group, forget_files, memory_group
+from nbval.plugin import coalesce_streams
+from series import PATHS, ROOT, code_cells, read
+
+from helpers.download import ARCHIVE, FILE_BYTES, read_folder
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="Binder's images are Linux")]
+
+LIMIT = 1024  # MiB; Binder promises less and stops a server at 2 GB
+JUPYTER = ("ipywidgets", "jupyter-offlinenotebook", "jupyter-resource-usage", "jupyterhub", "jupyterlab", "notebook")
+
+
+def tracked_files() -> list[str]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def render(folder: Path) -> list[tuple[str, str]]:
+    """Return the instructions of the Dockerfile that BinderHub's repo2docker writes for the repository in `folder`."""
+    command = [
+        sys.executable,
+        "-m",
+        "repo2docker",
+        "--no-build",
+        "--debug",
+        "--user-id",
+        "1000",
+        "--user-name",
+        "jovyan",
+    ]
+    result = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=True)
+    joined = re.sub(r"\\\n", "", result.stdout + result.stderr)
+    return re.findall(r"^(FROM|ENV|COPY|USER|RUN|WORKDIR|CMD) (.+)$", joined, re.MULTILINE)
+
+
+def jupyter_of_the_image() -> list[str]:
+    """Return repo2docker's own Jupyter packages, as pip names and pins them."""
+    import repo2docker.buildpacks.conda
+
+    python = (ROOT / "binder" / "runtime.txt").read_text().strip().removeprefix("python-")
+    folder = Path(repo2docker.buildpacks.conda.__file__).parent
+    lock = (folder / f"environment.py-{python}-linux-64.lock").read_text()
+    found = dict(re.findall(r"/([\w-]+)-(\d[\w.]*)-[^/-]+\.(?:conda|tar\.bz2)", lock))
+    found["jupyterhub"] = found["jupyterhub-base"]
+    return [f"{name}=={found[name]}" for name in JUPYTER]
+
+
+class Image(NamedTuple):
+    home: Path
+    prefix: Path
+    environment: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def instructions(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("repository")
+    for name in tracked_files():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    return render(folder)
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory, data_folder, instructions):
+    """Build what Binder builds: the steps of the Dockerfile after the repository is copied into the home folder."""
+    home, prefix, mirror = (tmp_path_factory.mktemp(name) for name in ("jovyan", "conda", "mirror"))
+    for name in tracked_files():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, home / name)
+    with tarfile.open(mirror / ARCHIVE, "w:gz", compresslevel=1) as archive:
+        for name, records in read_folder(data_folder):
+            (mirror / name).write_bytes(records)
+            archive.add(mirror / name, f"cifar-10-batches-bin/{name}")
+            assert (mirror / name).stat().st_size == FILE_BYTES
+            (mirror / name).unlink()
+    foreign = ("CIFAR10_", "XDG_", "PYTHON", "VIRTUAL")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | {
+        "HOME": str(home), "REPO_DIR": str(home), "NB_PYTHON_PREFIX": str(prefix), "KERNEL_PYTHON_PREFIX": str(prefix),
+        "PATH": f"{prefix / 'bin'}:{os.environ['PATH']}",
+    }  # fmt: skip
+    subprocess.run([sys.executable, "-m", "venv", prefix], check=True)
+    subprocess.run([prefix / "bin/pip", "install", "--quiet", *jupyter_of_the_image()], check=True, env=environment)
+    copied = instructions.index(("COPY", "--chown=1000:1000 src/ ${REPO_DIR}/"))
+    steps = [argument for name, argument in instructions[copied:] if name == "RUN"]
+    assert len(steps) == 3, steps
+    building = environment | {"CIFAR10_URL": (mirror / ARCHIVE).as_uri()}
+    for step in steps:
+        done = subprocess.run(["bash", "-c", step], cwd=home, env=building, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{step}\n{done.stdout}\n{done.stderr}"
+    return Image(home, prefix, environment)
+
+
+def test_the_image_is_built_by_its_own_user_and_started_as_that_user(instructions):
+    set_there = " ".join(argument for name, argument in instructions if name == "ENV").split()
+    assert "HOME=/home/${NB_USER}" in set_there
+    copied = " ".join(unquoted(argument) for name, argument in instructions if name == "COPY")
+    assert "/environment.py-3.12-" in copied
+    copied = instructions.index(("COPY", "--chown=1000:1000 src/ ${REPO_DIR}/"))
+    after = [argument for name, argument in instructions[copied:] if name in ("USER", "RUN")]
+    assert [argument for argument in after if argument != "${NB_USER}"] == [
+        '${KERNEL_PYTHON_PREFIX}/bin/pip install --no-cache-dir -r "binder/requirements.txt"',
+        "chmod +x binder/postBuild",
+        "./binder/postBuild",
+    ]
+    assert after[0] == "${NB_USER}"
+
+
+def unquoted(name: str) -> str:
+    """Undo repo2docker's spelling of paths, `-2e` for a dot."""
+    return re.sub(r"-([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), name)
+
+
+def test_the_image_holds_the_lock_the_helpers_and_the_data(image):
+    listed = subprocess.run(
+        [image.prefix / "bin/pip", "freeze", "--all"], capture_output=True, text=True, check=True
+    ).stdout
+    installed = dict(
+        line.lower().replace("_", "-").replace(".", "-", 0).split("==") for line in listed.splitlines() if "==" in line
+    )
+    lock = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    for name in ("tensorflow-cpu", "numpy", "matplotlib", "jupyterlab", "ipykernel", "ipywidgets", "tqdm"):
+        assert installed[name] == re.search(rf"^{name}==(\S+)", lock, re.MULTILINE)[1]
+    cache = image.home / ".cache" / "ten-templates" / "cifar-10"
+    assert {path.name for path in cache.iterdir()} == {"train.bin", "test.bin"}
+
+
+@contextlib.contextmanager
+def served(image: Image, group: Group):
+    """Start JupyterLab, counted by `group`, with no way to the network; yield a session, its address, its process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex()
+    dead = "http://127.0.0.1:9"  # nothing answers there: a notebook that wants the network fails
+    command = [
+        image.prefix / "bin/jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
+        f"--IdentityProvider.token={token}", *(["--allow-root"] if os.geteuid() == 0 else []),
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        group.command(command), cwd=image.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=image.environment | {"http_proxy": dead, "https_proxy": dead, "no_proxy": "127.0.0.1"},
+    )  # fmt: skip
+    session, base = requests.Session(), f"http://127.0.0.1:{port}/"
+    session.headers["Authorization"] = f"token {token}"
+    session.trust_env = False
+    try:
+        for _ in range(240):
+            assert process.poll() is None, "JupyterLab has stopped"
+            with contextlib.suppress(requests.ConnectionError):
+                if session.get(f"{base}api/status", timeout=10).ok:
+                    break
+            time.sleep(0.25)
+        yield session, base, process
+    finally:
+        family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        process.terminate()
+        process.wait(60)
+        _, left = psutil.wait_procs(family, timeout=30)
+        for one in left:
+            one.kill()
+
+
+@pytest.fixture(scope="module")
+def report():
+    """Return a list for one row a notebook; `make binder` has them written where BINDER_REPORT says."""
+    rows = []
+    yield rows
+    if (name := os.environ.get("BINDER_REPORT")) and len(rows) == len(PATHS):
+        lines = [
+            "# Memory on Binder",
+            "",
+            "`make binder` wrote this page: it takes repo2docker's steps in a fresh folder, starts JupyterLab, opens",
+            "each notebook in turn and runs it to the end. Counted are the server, its kernel and the files that they",
+            f"read, as for a container. Binder's limit is 2 GB; here the system enforced {LIMIT} MiB and ended none.",
+            "",
+            "| Notebook | MiB written by the processes | MiB with the files in use (working set) |",
+            "|---|---|---|",
+            *rows,
+            "",
+            "Both are the highest of ten readings a second. Files can be dropped and read again, what processes have",
+            "written cannot: the first number has to stay below the limit, the second need not.",
+        ]
+        (ROOT / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[:2])
+def test_a_notebook_opens_and_runs_within_the_limit(image, path, report):
+    data = image.home / ".cache" / "ten-templates" / "cifar-10"
+    stamps = [file.stat().st_mtime_ns for file in sorted(data.iterdir())]
+    forget_files([image.prefix, image.home])  # so that what the notebook reads counts, as in a fresh container
+    peak, done = {"anonymous": 0.0, "working": 0.0}, threading.Event()
+    with memory_group(LIMIT) as group, served(image, group) as (session, base, process):
+
+        def watch():
+            while not done.wait(0.1):
+                family = [process.pid, *(child.pid for child in process.children(recursive=True))]
+                for name, amount in group.now(family).items():
+                    peak[name] = max(peak[name], amount)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            badge = re.search(r"urlpath=(\S+?)\)", links.badges(path, links.address()))[1]
+            page = session.get(base + badge, timeout=60)
+            assert page.ok
+            assert "JupyterLab" in page.text
+            notebook, kernel = remote.run_notebook(session, base, f"notebooks/{path.name}")
+            remote.stop_kernel(session, base, kernel)
+        finally:
+            done.set()
+            watcher.join()
+        assert not group.killed(), f"more than {LIMIT} MiB"
+    for old, new in zip(code_cells(read(path)), code_cells(notebook), strict=True):
+        assert not differences(old.outputs, coalesce_streams(new.outputs), old.metadata.get("tolerance")), old.id
+    assert [file.stat().st_mtime_ns for file in sorted(data.iterdir())] == stamps
+    assert peak["anonymous"] <= peak["working"] < LIMIT
+    if group.folder:
+        report.append(f"| {path.stem} | {peak['anonymous']:,.0f} | {peak['working']:,.0f} |")
