@@ -21,7 +21,9 @@ _HOMES = {
             "confusion_matrix",
             "cross_entropy",
             "evaluate",
+            "load_run",
             "predict_logits",
+            "save_run",
             "train",
         ),
     }.items()

@@ -6,8 +6,11 @@ in a batch, 3072 the numbers per image and 10 the number of classes.
 
 import contextlib
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -40,7 +43,9 @@ with _quiet_start():
         tf.config.threading.set_intra_op_parallelism_threads(1)
 
 EVALUATION_BATCH = 250  # images turned into float32 at a time: 3 MB
-CHUNK_BYTES = 16_000_000  # of uint8 images handed to TensorFlow in one call, where it can't share their memory
+CHUNK_STEPS = 1_000  # at the most, that one call of TensorFlow takes, since an interrupt waits for its end
+CHUNK_IMAGES = 50_000  # at the most, in one call: a tenth of a second
+CHUNK_BYTES = 16_000_000  # at the most, of uint8 images, in one call where TensorFlow can't share their memory
 
 
 @dataclass(frozen=True)
@@ -108,24 +113,30 @@ def _train_steps(templates, biases, mean, divide_by, records, rows, labels, lear
 
     The steps of notebook 4, arranged for speed; a test holds the two together. The loop runs inside TensorFlow's
     graph. The weights lie with one class a row, which makes both products fast. The images stay 0 to 255: not they are
-    scaled but the ten templates, x being an image: templates (x - mean) / divide_by = scaled x - scaled mean.
-    Losses and accuracies are worked out from the logits of all steps together, after the loop.
+    centred and scaled but the few numbers that come from them, x being an image and t a template:
+    t (x - mean) / divide_by = (t x - t mean) / divide_by. Each batch goes through the products in two halves, so that
+    two cores can share it, and while they do, the next batch is fetched. Losses and accuracies are worked out from the
+    logits of all steps together, after the loop.
     """
-    steps, count = tf.shape(labels)[0], tf.cast(tf.shape(labels)[1], tf.float32)
+    steps, count = tf.shape(labels)[0], tf.shape(labels)[1]
     truth = tf.one_hot(labels, 10, axis=1)  # (steps, 10, n)
+    rates, kept = learning_rates / tf.cast(count, tf.float32), 1 - learning_rates * weight_decay
     all_logits = tf.TensorArray(tf.float32, steps)
     for step in tf.range(steps):
-        pixels = tf.cast(tf.gather(records, rows[step])[:, -3072:], tf.float32)
-        scaled = templates / divide_by
-        offset = biases - tf.linalg.matvec(scaled, mean)
-        logits = tf.matmul(scaled, pixels, transpose_b=True) + offset[:, tf.newaxis]  # (10, n)
+        tf.autograph.experimental.set_loop_options(parallel_iterations=2)  # more would crowd the cache
+        halves = rows[step, : count // 2], rows[step, count // 2 :]
+        halves = [tf.cast(tf.gather(records, half)[:, -3072:], tf.float32) for half in halves]
+        products = tf.concat([tf.matmul(templates, pixels, transpose_b=True) for pixels in halves], axis=1)
+        of_mean = tf.linalg.matvec(templates, mean)
+        logits = (products - of_mean[:, tf.newaxis]) / divide_by + biases[:, tf.newaxis]  # (10, n)
         all_logits = all_logits.write(step, logits)
         powers = tf.exp(logits - tf.reduce_max(logits, axis=0))
-        errors = (powers / tf.reduce_sum(powers, axis=0) - truth[step]) / count
-        biases_gradient = tf.reduce_sum(errors, axis=1)
-        gradient = (tf.matmul(errors, pixels) - biases_gradient[:, tf.newaxis] * mean) / divide_by
-        templates -= learning_rates[step] * (gradient + weight_decay * templates)
-        biases -= learning_rates[step] * biases_gradient
+        errors = rates[step] * (powers / tf.reduce_sum(powers, axis=0) - truth[step])
+        biases -= tf.reduce_sum(errors, axis=1)
+        errors /= divide_by
+        products = [tf.matmul(errors[:, : count // 2], halves[0]), tf.matmul(errors[:, count // 2 :], halves[1])]
+        of_mean = tf.reduce_sum(errors, axis=1)[:, tf.newaxis] * mean
+        templates = kept[step] * templates - (tf.add_n(products) - of_mean)
     logits = all_logits.stack()
     losses = tf.reduce_logsumexp(logits, axis=1) - tf.reduce_sum(logits * truth, axis=1)
     correct = tf.equal(tf.argmax(logits, axis=1), labels)
@@ -235,7 +246,8 @@ def train(
         raise ArgumentError(f"This run has done {run.step} steps already. Give a larger steps than {steps} to go on.")
     labels = np.asarray(labels, np.int64)
     shared = _share(images)
-    chunk = 50 if shared is not None else min(50, max(1, CHUNK_BYTES // (batch_size * images.shape[1])))
+    most = CHUNK_IMAGES if shared is not None else CHUNK_BYTES // images.shape[1]
+    chunk = min(CHUNK_STEPS, max(1, most // batch_size))
     # What is done so far changes in one assignment, so that an interrupt finds it whole.
     so_far = (tf.constant(run.weights.T), tf.constant(run.biases), [run.loss], [run.accuracy])
     looks = list(zip(run.validation_step, run.validation_loss, run.validation_accuracy, strict=True))
@@ -282,6 +294,55 @@ def train(
     if run.diverged:
         print("This run diverges: its loss ends higher than that of guessing. Lower the learning rate.")
     return run
+
+
+def save_run(run: Run, path: str | os.PathLike) -> None:
+    """Write a run to a NumPy .npz file, whole or not at all; a file that is there already is replaced.
+
+    Raises:
+        ArgumentError: the file can't be written.
+    """
+    path = Path(path)
+    work = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        try:
+            with open(work, "wb") as file:
+                np.savez(file, **asdict(run))
+            os.replace(work, path)
+        finally:
+            work.unlink(missing_ok=True)
+    except OSError as error:
+        raise ArgumentError(
+            f"{path} can't be written: {error.strerror or error}. Nothing was changed. Choose another folder, or free "
+            "some space."
+        ) from error
+
+
+def load_run(path: str | os.PathLike) -> Run:
+    """Read what `save_run` wrote; `train(..., resume=run)` goes on from it. Nothing in the file is executed.
+
+    Raises:
+        ArgumentError: there is no such file, or it holds something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            run = Run(**{name.name: file[name.name] for name in fields(Run)})
+    except OSError as error:
+        raise ArgumentError(f"{path} can't be read: {error.strerror or error}. Give a file from save_run.") from error
+    except (KeyError, ValueError, TypeError, AttributeError, EOFError, MemoryError, NotImplementedError,
+            zipfile.BadZipFile, zlib.error) as error:  # fmt: skip
+        raise ArgumentError(f"{path} is not a run, or is damaged. Give a file from save_run.") from error
+    steps, looks = run.loss.shape, run.validation_step.shape
+    shapes = [(3072, 10), (10,), (3072,), (), steps, steps, looks, looks, looks]
+    kinds = [np.float32] * 3 + [np.float64] + [np.float32] * 2 + [np.int64] + [np.float32] * 2
+    values = [getattr(run, name.name) for name in fields(Run)]
+    if (
+        len(steps) != 1
+        or len(looks) != 1
+        or [(v.shape, v.dtype) for v in values] != list(zip(shapes, kinds, strict=True))
+    ):
+        raise ArgumentError(f"{path} holds arrays, but not those of a run. Give a file from save_run.")
+    return replace(run, divide_by=float(run.divide_by))
 
 
 def predict_logits(images: np.ndarray, run: Run, indices: np.ndarray | None = None) -> np.ndarray:

@@ -1,5 +1,7 @@
 """The softmax classifier against plain NumPy in float64, and the promises of `train`: history, resuming, stopping."""
 
+import dataclasses
+import os
 import sys
 import warnings
 from dataclasses import replace
@@ -18,7 +20,9 @@ from helpers.softmax import (
     compute_logits,
     cross_entropy,
     evaluate,
+    load_run,
     predict_logits,
+    save_run,
     train,
 )
 
@@ -482,6 +486,11 @@ class TestStoppingAndGoingOn:
             run = train(*small, **{**settings, "steps": steps}, resume=run)
         assert_same_bits(run, train(*small, **settings))
 
+    def test_the_steps_taken_in_one_call_change_no_bit(self, small, monkeypatch):
+        whole = train(*small, **SETTINGS)
+        monkeypatch.setattr(softmax, "CHUNK_IMAGES", 7 * SETTINGS["batch_size"])
+        assert_same_bits(train(*small, **SETTINGS), whole)
+
     def test_going_on_leaves_the_earlier_run_as_it_was(self, small):
         part = train(*small, **{**SETTINGS, "steps": 20})
         kept = part.weights.copy()
@@ -530,6 +539,7 @@ class TestStoppingAndGoingOn:
 
     @pytest.mark.parametrize("call", [1, 2])
     def test_an_interrupt_while_the_bar_moves_loses_no_step(self, small, monkeypatch, capsys, call):
+        monkeypatch.setattr(softmax, "CHUNK_STEPS", 50)  # so that the bar moves more than once
         whole = train(*small, **SETTINGS)
 
         class Bar(tqdm):
@@ -693,3 +703,95 @@ class TestMemory:
         images, labels = small
         with pytest.raises(ArgumentError, match="indices name no images, or some that are not there"):
             train(images, labels, indices=np.array(indices, int), batch_size=1, steps=1)
+
+
+class TestSaving:
+    @pytest.fixture
+    def run(self, small) -> Run:
+        return train(*small, **{**SETTINGS, "steps": 90, "validation": np.arange(50)})
+
+    def test_what_is_loaded_is_what_was_saved(self, run, tmp_path):
+        save_run(run, tmp_path / "run.npz")
+        again = load_run(tmp_path / "run.npz")
+        assert_same_bits(again, run)
+        assert (again.divide_by, type(again.divide_by)) == (run.divide_by, float)
+        np.testing.assert_array_equal(again.mean, run.mean)
+        assert os.listdir(tmp_path) == ["run.npz"]
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no umask")
+    def test_others_may_read_it_as_umask_says(self, run, tmp_path):
+        kept = os.umask(0o022)
+        try:
+            save_run(run, tmp_path / "run.npz")
+        finally:
+            os.umask(kept)
+        assert (tmp_path / "run.npz").stat().st_mode & 0o777 == 0o644
+
+    def test_a_loaded_run_goes_on_bit_for_bit(self, small, tmp_path):
+        settings = {**SETTINGS, "schedule": "constant"}
+        save_run(train(*small, **{**settings, "steps": 77}), tmp_path / "run")
+        assert_same_bits(train(*small, **settings, resume=load_run(tmp_path / "run")), train(*small, **settings))
+
+    def test_the_file_is_read_without_pickle_and_by_its_names(self, run, tmp_path):
+        save_run(run, tmp_path / "run.npz")
+        with np.load(tmp_path / "run.npz", allow_pickle=False) as file:
+            assert sorted(file) == sorted(name.name for name in dataclasses.fields(Run))
+            np.testing.assert_array_equal(file["weights"], run.weights)
+
+    def test_a_file_that_would_run_code_is_refused_and_runs_none(self, run, tmp_path):
+        class Trap:
+            def __reduce__(self):
+                return os.mkdir, (str(tmp_path / "sprung"),)
+
+        parts = dataclasses.asdict(run) | {"mean": np.array([Trap()], dtype=object)}
+        np.savez(tmp_path / "trap.npz", **parts)
+        with pytest.raises(ArgumentError, match="not a run"):
+            load_run(tmp_path / "trap.npz")
+        assert not (tmp_path / "sprung").exists()
+
+    @pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: b"text", lambda whole: whole[:5_000],
+                                        lambda whole: whole[:60_000] + b"\0\0\0\0" + whole[60_004:]],
+                             ids=["empty", "text", "cut short", "flipped"])  # fmt: skip
+    def test_a_damaged_file_is_named(self, run, tmp_path, damage):
+        path = tmp_path / "run.npz"
+        save_run(run, path)
+        path.write_bytes(damage(path.read_bytes()))
+        with pytest.raises(ArgumentError, match=r"run\.npz is not a run, or is damaged\. Give a file from save_run"):
+            load_run(path)
+
+    @pytest.mark.parametrize("change", [
+        {"weights": np.zeros((10, 3072), np.float32)}, {"weights": np.zeros((3072, 10))},
+        {"loss": np.zeros(3, np.float32)}, {"loss": np.float32(3)}, {"divide_by": np.zeros(2)}, {"validation_step": np.zeros((2, 3), np.int64)},
+    ], ids=str)  # fmt: skip
+    def test_other_arrays_are_refused(self, run, tmp_path, change):
+        np.savez(tmp_path / "other.npz", **dataclasses.asdict(run) | change)
+        with pytest.raises(ArgumentError, match="not those of a run"):
+            load_run(tmp_path / "other.npz")
+
+    def test_a_file_that_is_not_there_is_named(self, tmp_path):
+        with pytest.raises(ArgumentError, match=r"none\.npz can't be read: No such file"):
+            load_run(tmp_path / "none.npz")
+
+    def test_a_folder_that_is_not_there_is_named(self, run, tmp_path):
+        with pytest.raises(ArgumentError, match=r"can't be written: No such file"):
+            save_run(run, tmp_path / "nowhere" / "run.npz")
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no limit on the size of a file")
+    def test_a_full_disk_leaves_the_earlier_file_and_no_litter(self, run, tmp_path):
+        import resource
+        import signal
+
+        path = tmp_path / "run.npz"
+        save_run(run, path)
+        before = path.read_bytes()
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        kept = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+        try:
+            with pytest.raises(ArgumentError, match="File too large"):
+                save_run(run, path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, kept)
+        assert path.read_bytes() == before
+        assert os.listdir(tmp_path) == ["run.npz"]
