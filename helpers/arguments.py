@@ -12,7 +12,7 @@ SCHEDULES = ("constant", "linear")
 SAMPLINGS = ("epochs", "replacement")
 
 # What each hyperparameter must be. `batch_size` is also checked against the number of images, where that is known.
-_WHOLE = {"steps": 1, "batch_size": 1, "hidden_units": 1, "seed": 0, "validate_every": 1}
+_WHOLE = {"steps": 1, "batch_size": 1, "hidden_units": 1, "seed": 0, "validate_every": 1, "until": 1}
 _NAMED = {"schedule": SCHEDULES, "sampling": SAMPLINGS}
 LARGEST = 3.4e38  # what float32 can hold
 

@@ -200,6 +200,7 @@ def train(
     divide_by: float = 255.0,
     validate_every: int = 100,
     resume: Run | None = None,
+    until: int | None = None,
     progress: bool = True,
 ) -> Run:
     """Train a softmax classifier by mini-batch gradient descent, from zero weights.
@@ -219,6 +220,8 @@ def train(
         mean: (3072,), subtracted from each image; by default the mean of the images learned from.
         divide_by: pixels are divided by this after the subtraction; 1 leaves them at 0 to 255, as the 2016 post did.
         resume: an earlier run with the same settings, to go on from as if it had never stopped.
+        until: stop after this step and say nothing of divergence, for one who goes on in slices; `steps` still decides
+            the schedule.
         progress: show a bar once training has taken over a second.
 
     Returns:
@@ -236,14 +239,16 @@ def train(
     )  # fmt: skip
     # A NumPy integer of 8 or 16 bits would overflow in the sums below.
     steps, batch_size, seed, validate_every = int(steps), int(batch_size), int(seed), int(validate_every)
+    check_hyperparameters(until=steps if until is None else until)
+    end = steps if until is None else min(int(until), steps)
     if resume is None:
         mean = mean_image(images, indices) if mean is None else np.asarray(mean, np.float32)
         zeros = np.zeros((3072, 10), np.float32), np.zeros(10, np.float32)
         run = Run(*zeros, mean, float(divide_by), np.zeros(0, np.float32), np.zeros(0, np.float32))
     else:
         run = resume
-    if run.step >= steps:
-        raise ArgumentError(f"This run has done {run.step} steps already. Give a larger steps than {steps} to go on.")
+    if run.step >= end:
+        raise ArgumentError(f"This run has done {run.step} steps already. Give a larger steps than {end} to go on.")
     labels = np.asarray(labels, np.int64)
     shared = _share(images)
     most = CHUNK_IMAGES if shared is not None else CHUNK_BYTES // images.shape[1]
@@ -259,9 +264,9 @@ def train(
                 if validation is not None and due and done not in [look[0] for look in looks]:
                     looked = replace(run, weights=so_far[0].numpy().T, biases=so_far[1].numpy())
                     looks.append((done, *evaluate(images, labels, looked, validation)))
-                if done == steps:
+                if done == end:
                     break
-                last = min(done + chunk, steps)
+                last = min(done + chunk, end)
                 if validation is not None:
                     last = min(last, (done // validate_every + 1) * validate_every)
                 rows = indices[batch_indices(len(indices), batch_size, sampling, seed, done, last)]
@@ -291,7 +296,7 @@ def train(
         validation_loss=looks[1].astype(np.float32),
         validation_accuracy=looks[2].astype(np.float32),
     )
-    if run.diverged:
+    if run.diverged and until is None:
         print("This run diverges: its loss ends higher than that of guessing. Lower the learning rate.")
     return run
 

@@ -486,6 +486,24 @@ class TestStoppingAndGoingOn:
             run = train(*small, **{**settings, "steps": steps}, resume=run)
         assert_same_bits(run, train(*small, **settings))
 
+    def test_slices_of_a_run_add_up_to_it_whatever_the_schedule(self, small):
+        settings = {**SETTINGS, "validation": np.arange(50)}
+        run = None
+        for until in (3, 40, 41, 125, 500):
+            run = train(*small, **settings, resume=run, until=until)
+            assert run.step == min(until, 130)
+        assert_same_bits(run, train(*small, **settings))
+
+    def test_slices_follow_a_learning_rate_that_changes(self, small):
+        settings = {**SETTINGS, "schedule": "constant", "until": 20}
+        slow, fast = ({**settings, "learning_rate": rate} for rate in (0.01, 0.1))
+        first = train(*small, **slow)
+        assert_same_bits(
+            train(*small, **{**fast, "until": 40}, resume=first),
+            train(*small, **{**fast, "until": None, "steps": 40}, resume=first),
+            validation=False,
+        )
+
     def test_the_steps_taken_in_one_call_change_no_bit(self, small, monkeypatch):
         whole = train(*small, **SETTINGS)
         monkeypatch.setattr(softmax, "CHUNK_IMAGES", 7 * SETTINGS["batch_size"])
@@ -596,6 +614,12 @@ class TestStoppingAndGoingOn:
 
 
 class TestDivergence:
+    def test_a_slice_of_a_run_says_nothing(self, data, capsys):
+        settings = {"learning_rate": 0.005, "divide_by": 1.0, "progress": False}
+        run = train(data.images_train, data.labels_train, **settings, until=30)
+        assert run.diverged
+        assert capsys.readouterr().out == ""
+
     def test_the_settings_of_2016_diverge_and_say_so(self, data, capsys):
         run = train(
             data.images_train[:5_000], data.labels_train[:5_000], steps=300, learning_rate=0.005, divide_by=1,
