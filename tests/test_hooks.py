@@ -1,0 +1,80 @@
+"""The hooks that run before a commit: their versions, and what they do to a notebook."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+import yaml
+from series import PATHS, ROOT, read
+
+HOOKS = {
+    hook["id"]: hook
+    for repo in yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    for hook in repo["hooks"]
+}
+
+
+def run(hook: str, *files) -> None:
+    """Run a hook's own command on `files`, with the tool of the test environment."""
+    command = [sys.executable, "-m", *shlex.split(HOOKS[hook]["entry"]), *files]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def test_pre_commit_accepts_the_configuration():
+    config = ROOT / ".pre-commit-config.yaml"
+    subprocess.run([sys.executable, "-m", "pre_commit", "validate-config", config], check=True)
+
+
+def test_the_hooks_have_the_versions_of_the_lock():
+    lock = (ROOT / "requirements-test.txt").read_text(encoding="utf-8")
+    for hook in HOOKS.values():
+        (pin,) = hook["additional_dependencies"]
+        assert re.search(rf"^{re.escape(pin)} ", lock, re.MULTILINE), f"{pin} is not what make lock chose"
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_the_committed_notebooks_pass_unchanged(hook, tmp_path):
+    copies = [shutil.copy(path, tmp_path) for path in PATHS]
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    shutil.copytree(ROOT / "helpers", tmp_path / "helpers")  # ruff sorts imports of the project apart
+    run(hook, *copies)
+    for path in PATHS:
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+def test_what_changes_by_itself_is_stripped_and_outputs_are_kept(tmp_path):
+    clean = read(PATHS[0])
+    dirty = read(PATHS[0])
+    timing = {"iopub.execute_input": "2026-01-01T00:00:00.000000Z"}
+    dirty.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {"a": 1}}}
+    dirty.metadata["language_info"] = {
+        "name": "python",
+        "version": "3.12.1",
+        "mimetype": "text/x-python",
+        "file_extension": ".py",
+        "pygments_lexer": "ipython3",
+        "nbconvert_exporter": "python",
+        "codemirror_mode": {"name": "ipython", "version": 3},
+    }
+    for cell in dirty.cells:
+        cell.metadata |= {"execution": timing, "ExecuteTime": timing, "scrolled": True, "collapsed": False}
+    path = tmp_path / PATHS[0].name
+    nbformat.write(dirty, path)
+    assert nbformat.read(path, as_version=4) != clean
+    run("nbstripout", path)
+    assert path.read_bytes() == PATHS[0].read_bytes()
+    assert any(cell.get("outputs") for cell in nbformat.read(path, as_version=4).cells)
+
+
+def test_untidy_code_in_a_notebook_is_put_in_order(tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import os\nx   = 'a'\nprint( x )")])
+    nbformat.write(notebook, tmp_path / "01_a.ipynb")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    run("ruff-check", tmp_path / "01_a.ipynb")
+    run("ruff-format", tmp_path / "01_a.ipynb")
+    (cell,) = nbformat.read(tmp_path / "01_a.ipynb", as_version=4).cells
+    assert cell.source == 'x = "a"\nprint(x)'
