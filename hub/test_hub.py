@@ -23,7 +23,7 @@ import pytest
 import remote
 import requests
 from comparing import differences
-from memory import memory_of
+from memory import memory_of, watching
 from nbval.plugin import coalesce_streams
 from report import Class, Study, how_many_fit, write_report
 
@@ -156,23 +156,16 @@ def study(hub: Hub, course: str, student: str, start: threading.Barrier) -> Stud
 
 def run_class(hub: Hub, course: str, students: list[str]) -> Class:
     """Let `students` study at once; return what each got, and what it took."""
-    highest, done = dict.fromkeys(students, 0.0), threading.Event()
+    highest = dict.fromkeys(students, 0.0)
 
-    def watch():
-        while not done.wait(3):
-            for student, family in hub.families().items():
-                if student in highest:
-                    highest[student] = max(highest[student], memory_of(family).private)
+    def look():
+        for student, family in hub.families().items():
+            if student in highest:
+                highest[student] = max(highest[student], memory_of(family).private)
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
     start = threading.Barrier(len(students))
-    try:
-        with ThreadPoolExecutor(len(students)) as pool:
-            studies = list(pool.map(lambda student: study(hub, course, student, start), students))
-    finally:
-        done.set()
-        watcher.join()
+    with watching(look, 3), ThreadPoolExecutor(len(students)) as pool:
+        studies = list(pool.map(lambda student: study(hub, course, student, start), students))
     families = {student: family for student, family in hub.families().items() if student in students}
     memory = [memory_of(families[student]) for student in students]
     return Class(
@@ -206,6 +199,12 @@ def test_a_class_studies_at_once(hub, course):
     check_results(hub, together)
     assert [(path.name, path.stat().st_mtime_ns) for path in sorted((BUILD / "cifar-10").iterdir())] == data
     write_report(alone, together)
+
+
+def test_students_may_read_the_data_and_not_write_it():
+    for path in [BUILD / "cifar-10", *(BUILD / "cifar-10").iterdir()]:
+        assert path.stat().st_mode & 0o444 == 0o444
+        assert not path.stat().st_mode & 0o022
 
 
 def test_a_wrong_password_opens_nothing(hub):

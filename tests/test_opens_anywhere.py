@@ -4,7 +4,9 @@ import ast
 import re
 import subprocess
 import tomllib
+from urllib.parse import parse_qsl, urlsplit
 
+import links
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -23,6 +25,16 @@ def test_the_hubs_limits_agree_and_leave_room_for_what_was_measured():
     most = max(float(number.replace(",", "")) for number in re.findall(r"^\| MiB .*\| ([\d,]+) \|$", results, re.M))
     assert most < float(values["memory"]["guarantee"].removesuffix("M")) * 1e6 / 2**20
     assert float(values["memory"]["limit"].removesuffix("G")) * 1e9 / 2**20 > 1024
+
+
+def test_the_link_for_students_opens_the_first_notebook_in_the_folder_that_it_fetches():
+    links_there = re.findall(r"https://HUB\S+", (HUB / "README.md").read_text(encoding="utf-8"))
+    (parts,) = [urlsplit(link) for link in links_there]
+    assert parts.path == "/hub/user-redirect/git-pull"
+    query = dict(parse_qsl(parts.query))
+    assert query["repo"] == f"https://github.com/{links.address()}"
+    assert query["branch"] == "main"
+    assert query["urlpath"] == f"lab/tree/{query['targetpath']}/notebooks/{PATHS[0].name}"
 
 
 def test_the_hubs_image_is_built_from_what_is_there():

@@ -4,7 +4,9 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,6 +62,24 @@ class Group:
         if not self.folder:
             return 0
         return int(re.search(r"oom_kill (\d+)", (self.folder / "memory.oom_control").read_text())[1])
+
+
+@contextlib.contextmanager
+def watching(look: Callable[[], None], seconds: float):
+    """Call `look` every so many seconds while the block runs; what it raises, the end of the block raises."""
+    done = threading.Event()
+
+    def watch():
+        while not done.wait(seconds):
+            look()
+
+    with ThreadPoolExecutor(1) as pool:
+        watcher = pool.submit(watch)
+        try:
+            yield
+        finally:
+            done.set()
+        watcher.result()
 
 
 @contextlib.contextmanager
