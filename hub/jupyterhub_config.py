@@ -3,7 +3,14 @@
 
 c = get_config()  # noqa: F821
 
-c.Spawner.environment.update({"CIFAR10_SHARED": "/srv/cifar-10"})  # one copy of the data for all, memory-mapped
+c.Spawner.environment.update(
+    {
+        "CIFAR10_SHARED": "/srv/cifar-10",  # one copy of the data for all, memory-mapped
+        # As many threads as cpu_limit below: a kernel sees all cores of the machine, and would start a thread for each.
+        "OPENBLAS_NUM_THREADS": "2",
+        "TF_NUM_INTEROP_THREADS": "2",
+    }
+)
 c.Spawner.default_url = "/lab"
 c.Spawner.mem_limit = "1.5G"  # above what any notebook of the series needs; results.md has the measurements
 c.Spawner.cpu_limit = 2

@@ -21,6 +21,10 @@ def test_the_hubs_limits_agree_and_leave_room_for_what_was_measured():
     config = (HUB / "jupyterhub_config.py").read_text(encoding="utf-8")
     assert f'mem_limit = "{values["memory"]["limit"]}"' in config
     assert f"cpu_limit = {values['cpu']['limit']}" in config
+    assert values["extraEnv"]
+    for name, value in values["extraEnv"].items():
+        assert f'"{name}": "{value}"' in config
+        assert value == str(values["cpu"]["limit"])
     results = (HUB / "results.md").read_text(encoding="utf-8")
     most = max(float(number.replace(",", "")) for number in re.findall(r"^\| MiB .*\| ([\d,]+) \|$", results, re.M))
     assert most < float(values["memory"]["guarantee"].removesuffix("M")) * 1e6 / 2**20
