@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 SITE_BIN := $(subst .venv,.venv-site,$(BIN))
 UV := $(BIN)/python -m uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes \
-      --python-version 3.11 --custom-compile-command "make lock"
+      --python-version 3.11 --custom-compile-command "make lock" $(UPGRADE)
 ONLY ?=
 STUDENTS ?=
 COLAB_PYTHON ?= python3.13
@@ -61,6 +61,9 @@ lock: tools     ## compile the locks from pyproject.toml
 	$(UV) --group site --constraint requirements.txt --output-file requirements-site.txt
 	$(UV) pyproject.toml --extra hub --constraint requirements.txt --output-file hub/requirements.txt
 
+upgrade:        ## compile the locks anew with the newest versions that pyproject.toml admits
+	$(MAKE) lock UPGRADE=--upgrade
+
 clean:          ## remove what the doors made (the data stays in its cache)
 	rm -rf .venv .venv-site _build .pytest_cache .ruff_cache *.egg-info
 
@@ -101,4 +104,4 @@ _build/hub/ready: hub/install hub/requirements.txt pyproject.toml $(wildcard hel
 	  hub/install hub/requirements.txt --from "$$($(BIN)/python -c 'from helpers.data import find_data; print(find_data())')"
 	@touch $@
 
-.PHONY: help lab run test check lint bench refresh binder hub colab links site deadlinks lock clean data learner tools
+.PHONY: help lab run test check lint bench refresh binder hub colab links site deadlinks lock upgrade clean data learner tools

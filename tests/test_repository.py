@@ -18,6 +18,8 @@ from packaging.utils import canonicalize_name
 from series import PATHS, ROOT, read, tagged
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+HIDDEN = {".ci", ".github"}
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DOORS = set(re.findall(r"^([a-z-]+):.*##", MAKEFILE, re.MULTILINE))
@@ -111,8 +113,8 @@ def test_ci_runs_the_newcomers_door():
     assert "bash .ci/run" in [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
 
 
-def test_every_command_in_the_readmes_exists():
-    texts = README + (ROOT / "hub" / "README.md").read_text(encoding="utf-8")
+def test_every_command_in_the_prose_exists():
+    texts = "".join(path.read_text(encoding="utf-8") for path in tracked_files() if path.suffix == ".md")
     code = "\n".join(re.findall(r"`[^`]+`|```.*?```", texts, re.DOTALL))
     named = set(re.findall(r"\bmake ([a-z]+)\b", code))
     assert {"lab", "run", "test", "help", "refresh", "check", "lock", "links"} <= named
@@ -130,8 +132,62 @@ def test_every_file_that_the_text_names_exists():
         for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
             if not re.match(r"[a-z]+:|#", target):
                 assert (document.parent / target.partition("#")[0]).exists(), f"{target} leads nowhere"
-    for folder in re.findall(r"^(\w+)/  ", README, re.MULTILINE):
-        assert (ROOT / folder).is_dir()
+    folders = set(re.findall(r"^(\w+)/  ", CONTRIBUTING, re.MULTILINE))
+    assert folders == {path.relative_to(ROOT).parts[0] for path in tracked_files() if path.parent != ROOT} - HIDDEN
+
+
+def own_links(text: str) -> list[str]:
+    """Return the files of this repository that the addresses in `text` stand for."""
+    where = links.address()
+    files = re.findall(rf"{re.escape(where)}/(?:blob|tree|raw)/main/([^)\s#?\"]+)", text)
+    files += re.findall(r"mybinder\.org/v2/gh/\S+?urlpath=lab/tree/([^)\s#]+)", text)
+    files += [f".github/workflows/{name}" for name in re.findall(r"/actions/workflows/([\w.-]+\.yml)", text)]
+    for name in re.findall(rf"{re.escape(links.site(where))}/([\w/]+)\.html", text):
+        files.append(f"{name}.{'ipynb' if name.startswith('notebooks/') else 'md'}")
+    return files
+
+
+def test_badges_and_links_to_this_repository_point_at_files_that_exist():
+    prose = "".join(path.read_text(encoding="utf-8") for path in tracked_files() if path.suffix == ".md")
+    cells = "".join(cell.source for path in PATHS for cell in read(path).cells)
+    named = own_links(prose + cells)
+    assert len(named) >= 6 * len(PATHS)  # Binder and Colab in README and notebook; page and glossary in the notebook
+    assert not [name for name in named if not (ROOT / name).is_file()]
+    badges = re.findall(r"\[!\[[^\]]*\]\([^)]*\)\]\([^)]*\)", README)
+    assert not [badge for badge in badges if not own_links(badge)]
+
+
+def test_the_citation_is_complete_and_agrees_with_pyproject():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["version"] == PROJECT["version"]
+    assert citation["license"] == PROJECT["license"]
+    assert citation["authors"] == PROJECT["authors"]
+    assert citation["repository-code"] == PROJECT["urls"]["Repository"]
+    assert citation["url"] == links.site(links.address())
+    for reference in citation["references"]:
+        assert {"type", "title", "authors"} <= set(reference)
+
+
+def test_the_changelog_has_the_form_of_keep_a_changelog():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.+)$", changelog, re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+ - \d{4}-\d\d-\d\d", heading) for heading in headings[1:])
+    kinds = set(re.findall(r"^### (.+)$", changelog, re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_workflows_may_only_read_unless_they_publish():
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert workflow["permissions"] == {"contents": "read"}, path.name
+        for name, job in workflow["jobs"].items():
+            assert set(job.get("permissions", {})) <= {"pages", "id-token"}, (path.name, name)
+            assert name == "publish" or "permissions" not in job
+            commands = " ".join(str(step.get("run", "")) for step in job["steps"])
+            assert set(re.findall(r"\bmake ([a-z]+)", commands)) <= DOORS
 
 
 def test_table_badges_and_address_are_those_of_pyproject():
@@ -164,7 +220,9 @@ def test_one_command_moves_the_address(tmp_path):
     subprocess.run([sys.executable, script, "someone/elsewhere"], check=True, capture_output=True)
     for path in tmp_path.rglob("*"):
         if path.is_file() and path.suffix != ".png":
-            assert old not in path.read_text(encoding="utf-8"), path
+            text = path.read_text(encoding="utf-8")
+            assert old not in text, path
+            assert links.site(old) not in text, path
     subprocess.run([sys.executable, script, "--check"], check=True, capture_output=True)
     subprocess.run([sys.executable, script, old], check=True, capture_output=True)
     for path in tracked_files():

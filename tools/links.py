@@ -5,7 +5,7 @@
     python tools/links.py --check         change nothing; exit 1 where something disagrees
 
 Generated are: the README's table of notebooks, between its markers, from each notebook's own header; in each notebook
-the cell tagged `badges` and the cell tagged `colab`; and any other place where the old address stands in a text file.
+the cell tagged `badges` and the cell tagged `colab`; and the addresses in other prose (the README, hub/README.md, ...).
 """
 
 import re
@@ -28,6 +28,17 @@ def address() -> str:
     return urls["Repository"].removeprefix("https://github.com/")
 
 
+def site(where: str) -> str:
+    """Return the address at which GitHub Pages publishes what `make site` builds."""
+    owner, _, name = where.partition("/")
+    return f"https://{owner.lower()}.github.io/{name}"
+
+
+def moved(text: str, where: str) -> str:
+    """Return `text` with the repository's address, and that of its pages, replaced by those for `where`."""
+    return text.replace(site(address()), site(where)).replace(address(), where)
+
+
 def badges(path: Path, where: str) -> str:
     """Return the badges that open the notebook at `path` on Binder and on Colab."""
     binder = f"https://mybinder.org/v2/gh/{where}/main?urlpath=lab/tree/notebooks/{path.name}"
@@ -36,6 +47,12 @@ def badges(path: Path, where: str) -> str:
         f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder}) "
         f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})"
     )
+
+
+def doors(path: Path, where: str) -> str:
+    """Return what stands below a notebook's header: where else to open it, where to read it, where to look words up."""
+    page = f"[Read it as a page]({site(where)}/notebooks/{path.stem}.html)"
+    return f"{badges(path, where)} {page} · [Glossary]({site(where)}/docs/glossary.html)"
 
 
 def colab_cell(where: str) -> str:
@@ -66,21 +83,20 @@ def table(where: str) -> str:
 
 
 def expected(where: str) -> dict[Path, str]:
-    """Return what README and notebooks must contain for the address `where`."""
-    readme = README.read_text(encoding="utf-8").replace(address(), where)
-    texts = {README: TABLE.sub(lambda match: match[1] + table(where) + match[2], readme)}
+    """Return what every file that names the address must contain for the address `where`."""
+    named = [*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), ROOT / "CITATION.cff", ROOT / "pyproject.toml"]
+    texts = {path: moved(path.read_text(encoding="utf-8"), where) for path in named}
+    texts[README] = TABLE.sub(lambda match: match[1] + table(where) + match[2], texts[README])
     for path in notebooks():
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             tags = cell.metadata.get("tags", [])
             if "badges" in tags:
-                cell.source = badges(path, where)
+                cell.source = doors(path, where)
             elif "colab" in tags:
                 cell.source = colab_cell(where)
                 cell.metadata |= {"cellView": "form", "jupyter": {"source_hidden": True}}  # on Colab; in JupyterLab
         texts[path] = nbformat.writes(notebook) + "\n"
-    for path in (ROOT / "hub" / "README.md", ROOT / "pyproject.toml"):
-        texts[path] = path.read_text(encoding="utf-8").replace(address(), where)
     return texts
 
 

@@ -1,0 +1,73 @@
+"""What `make site` lays out for Sphinx; whether Sphinx is content with it, `make site` itself says."""
+
+import subprocess
+
+import build_site
+import nbformat
+import pytest
+from series import PATHS, ROOT, read
+
+PAGES = {name for names in build_site.menu().values() for name in names}
+NO_PAGES = {"README.md", "binder/memory.md", "benchmarks/results.md"}  # the home page; tables made by commands
+
+
+def test_every_text_of_the_repository_is_in_the_menu():
+    listed = subprocess.run(["git", "ls-files", "*.md", "*.ipynb"], cwd=ROOT, capture_output=True, check=True)
+    assert set(listed.stdout.decode().split()) - NO_PAGES == PAGES
+    assert all(build_site.menu().values())
+
+
+@pytest.mark.parametrize(
+    ("link", "becomes"),
+    [
+        ("[a](02_look_at_the_images.ipynb)", "[a](02_look_at_the_images.ipynb)"),
+        ("[a](../docs/glossary.md#batch)", "[a](../docs/glossary.md#batch)"),
+        ("[a](../README.md#start)", "[a](../index.md#start)"),
+        ("[a](../LICENSE)", "[a](https://github.com/{}/blob/main/LICENSE)"),
+        ("[a](../hub/results.md)", "[a](../hub/results.md)"),
+        ("![a](../docs/templates.png)", "![a](../docs/templates.png)"),
+        ("[a](nowhere.md)", "[a](nowhere.md)"),
+        ("[a](https://example.org/b)", "[a](https://example.org/b)"),
+        ("[a](#here)", "[a](#here)"),
+    ],
+)
+def test_links_lead_to_a_page_or_else_to_the_repository(link, becomes):
+    written = build_site.with_links_that_lead_somewhere(link, "notebooks/01_load_cifar10.ipynb", PAGES)
+    assert written == becomes.format(build_site.links.address())
+
+
+def test_the_home_page_is_the_readme_without_badges():
+    home = build_site.home((ROOT / "README.md").read_text(encoding="utf-8"), build_site.menu())
+    assert "[![" not in home
+    assert "| 1 | [Load CIFAR-10](notebooks/01_load_cifar10.ipynb) |" in home
+    for name in PAGES:
+        assert f"\n{name.rpartition('.')[0]}\n" in home
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[:2])
+def test_a_page_has_the_figures_with_their_alt_text_and_no_cell_for_elsewhere(path):
+    before, after = read(path), build_site.page(read(path))
+    figures = [
+        output for cell in after.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
+    ]
+    assert len(figures) == nbformat.writes(before).count('"image/png": "iVBOR')
+    for cell in after.cells:
+        assert not {"badges", "colab"} & set(cell.metadata.get("tags", []))
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                assert cell.metadata["mystnb"]["image"]["alt"] == output.metadata["image/png"]["alt"]
+    left_out = [cell for cell in before.cells if {"badges", "colab"} & set(cell.metadata.get("tags", []))]
+    assert len(after.cells) == len(before.cells) - len(left_out)
+
+
+def test_what_comes_from_another_server_is_found(tmp_path):
+    page = tmp_path / "index.html"
+    page.write_text('<a href="https://example.org">a link is fine</a><script src="_static/a.js"></script>')
+    assert not build_site.loaded_from_outside(tmp_path)
+    for tag in ('<script async src="https://cdn.example/m.js">', "<img src='//x.example/a.png'>",
+                '<link rel="stylesheet" href="https://fonts.example/css">'):  # fmt: skip
+        page.write_text(tag)
+        assert len(build_site.loaded_from_outside(tmp_path)) == 1
+    page.write_text("")
+    (tmp_path / "a.css").write_text("@font-face { src: url(https://fonts.example/a.woff2) }")
+    assert len(build_site.loaded_from_outside(tmp_path)) == 1
