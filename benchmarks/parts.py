@@ -1,7 +1,8 @@
 """What a training step is spent on: the lines of helpers.softmax._train_steps, each in a graph loop of its own.
 
-A part's time is that of a loop with it less that of the same loop without it, with the threads, the layout of the
-weights and the settings that helpers.softmax has chosen. Change it together with `_train_steps`.
+A part's time is that of a loop with it less that of the same loop without it, with the layout of the weights and the
+settings that helpers.softmax has chosen. All of it runs on one thread: on more, TensorFlow works on several steps at
+once, and the parts would no longer add up to the whole. Change it together with `_train_steps`.
 """
 
 import time
@@ -12,7 +13,7 @@ from helpers import softmax
 from helpers.data import load_data, mean_image
 
 BATCH, COUNT = 100, 50_000
-WHOLE = "a whole step of `train`"
+WHOLE = "a whole step of `train`, on one thread"
 
 
 def layout() -> list[int]:
@@ -27,63 +28,75 @@ def measure(rounds: int, steps: int) -> dict:
     """Return the milliseconds a step of each part, and of a whole step, in each round."""
     tf, rng, data = softmax.tf, np.random.default_rng(0), load_data()
     tf.get_logger().setLevel("ERROR")  # it warns of so many loops in one function
-    chunk = 50  # steps in one call of TensorFlow
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    chunk = min(steps, softmax.CHUNK_STEPS, softmax.CHUNK_IMAGES // BATCH)  # steps in one call of TensorFlow
+    half = BATCH // 2
     mean_numpy = mean_image(data.images_train)
     indices = softmax.batch_indices(COUNT, BATCH, "epochs", 0, 0, steps)
     records, rows = softmax._share(data.images_train), tf.constant(indices)
     labels = tf.constant(data.labels_train[indices[:chunk]])
-    some_pixels = tf.constant(
-        data.images_train[indices[:8]].astype(np.float32)
-    )  # eight batches stay in the cache, as one does in a step
-    some_logits = tf.constant(rng.normal(size=(8, 10, BATCH)).astype(np.float32))
-    some_errors = tf.constant(rng.normal(size=(8, 10, BATCH)).astype(np.float32) / BATCH)
+
+    def normal(*shape, scale=1.0):
+        return tf.constant((scale * rng.normal(size=shape)).astype(np.float32))
+
+    two = [tf.constant(data.images_train[rows].astype(np.float32)) for rows in np.split(indices[0], 2)]
+    some_logits, some_errors = normal(8, 10, BATCH), normal(8, 10, BATCH, scale=1 / BATCH)
     truth, mean = tf.one_hot(labels, 10, axis=1), tf.constant(mean_numpy)
-    templates, biases = tf.constant(rng.normal(size=layout()).astype(np.float32)), tf.zeros([10])
-    divide_by, rate, decay = tf.constant(255.0), tf.constant(0.3), tf.constant(0.0)
+    templates, biases, change = normal(*layout()), tf.zeros([10]), normal(*layout())
+    divide_by, rate, kept = tf.constant(255.0), tf.constant(0.3), tf.constant(1.0)
 
-    def gather(k, kept):
-        return tf.gather(records, rows[k])[:, -3072:]
+    # Each body takes the step's number and a value that the step before left, so that no step can be left out.
+    def gather(k, value):
+        return [tf.gather(records, part)[:, -3072:] for part in tf.split(rows[k], 2)]
 
-    def scale(k, kept):
-        scaled = kept[0] / divide_by
-        return scaled, biases - tf.linalg.matvec(scaled, mean)
+    def convert(k, value):
+        return [tf.cast(pixels, tf.float32) for pixels in gather(k, value)]
 
-    def forward(k, kept):
-        return tf.matmul(templates, some_pixels[k % 8], transpose_b=True) + biases[:, tf.newaxis]
+    def forward(k, value):
+        return value + tf.concat([tf.matmul(templates, pixels, transpose_b=True) for pixels in two], axis=1)
 
-    def errors(k, kept):
-        logits = some_logits[k % 8]
+    def of_mean(k, value):
+        return biases - tf.linalg.matvec(templates, mean + value[0])
+
+    def errors(k, value):
+        logits = some_logits[k % 8] / divide_by + value[1][:, tf.newaxis]
         powers = tf.exp(logits - tf.reduce_max(logits, axis=0))
-        result = (powers / tf.reduce_sum(powers, axis=0) - truth[k % chunk]) / 100.0
-        return result, tf.reduce_sum(result, axis=1)
+        result = rate * (powers / tf.reduce_sum(powers, axis=0) - truth[k % chunk])
+        return result / divide_by, value[1] - tf.reduce_sum(result, axis=1)
 
-    def backward(k, kept):
-        return tf.matmul(some_errors[k % 8], some_pixels[k % 8])
+    def split(k, value):
+        now = some_errors[k % 8]
+        return [value[0] + now[:, :half], value[1] + now[:, half:]]
 
-    def update(k, kept):
-        gradient = (kept - biases[:, tf.newaxis] * mean) / divide_by
-        return kept - rate * (gradient + decay * kept)
+    def backward(k, value):
+        now = split(k, value)
+        product = tf.add_n([tf.matmul(part, pixels) for part, pixels in zip(now, two, strict=True)])
+        return [part + product[0, 0] for part in now]
 
-    empty, gathering = "the empty loop", "gathering a batch's bytes"
-    pixels = some_pixels[0]
+    def update(k, value):
+        outer = tf.reduce_sum(some_errors[k % 8], axis=1)[:, tf.newaxis] * mean
+        return kept * value - (change - outer)
+
+    empty, gathering, splitting = "the empty loop", "gathering a batch's bytes", "taking errors"
     loops = {  # name: (body, what it starts with, the loop to subtract)
-        empty: (lambda k, kept: kept, templates, None),
+        empty: (lambda k, value: value, templates, None),
         gathering: (gather, gather(0, None), empty),
-        "bytes to float32": (lambda k, kept: tf.cast(gather(k, kept), tf.float32), pixels, gathering),
-        "scaling the templates, the mean's share": (scale, (templates, biases), empty),
-        "taking pixels": (lambda k, kept: some_pixels[k % 8], pixels, empty),
-        "forward product": (forward, some_logits[0], "taking pixels"),
+        "bytes to float32": (convert, convert(0, None), gathering),
+        "forward product": (forward, tf.zeros([10, BATCH]), empty),
+        "the mean's share of the logits": (of_mean, biases, empty),
         "softmax and errors": (errors, (some_errors[0], biases), empty),
-        "backward product": (backward, templates, "taking pixels"),
-        "gradient's scaling, update of the templates": (update, templates, empty),
-    }  # fmt: skip
+        splitting: (split, [some_errors[0, :, :half], some_errors[0, :, half:]], empty),
+        "backward product": (backward, [some_errors[0, :, :half], some_errors[0, :, half:]], splitting),
+        "the mean's share of the gradient, update": (update, templates, empty),
+    }
 
     def compile_loop(body, start):
         @tf.function
-        def loop(kept):
+        def loop(value):
             for k in tf.range(steps):
-                kept = body(k, kept)
-            return kept
+                value = body(k, value)
+            return value
 
         loop(start)
         return lambda: tf.nest.map_structure(lambda value: value.numpy(), loop(start))
@@ -115,7 +128,6 @@ def measure(rounds: int, steps: int) -> dict:
     parts = {}
     for name, spent in times.items():
         less = loops[name][2] if name in loops else None
-        if name != "taking pixels":
+        if name != splitting:
             parts[name] = [one - other for one, other in zip(spent, times.get(less, [0] * rounds), strict=True)]
-    threads = tf.config.threading.get_intra_op_parallelism_threads() or None
-    return {"parts": parts, "layout": layout(), "threads": threads}
+    return {"parts": parts, "layout": layout()}

@@ -33,7 +33,7 @@ STYLES = {
     "ours": ("#0072B2", "o"), "numpy": ("#E69F00", "s"), "function": ("#009E73", "^"), "post": ("#D55E00", "D"),
     "keras": ("#CC79A7", "v"),
 }  # fmt: skip
-WHOLE = "a whole step of `train`"
+WHOLE = "a whole step of `train`, on one thread"
 GOALS = {"limit": 3, "post": 4, "keras": 6, "memory": 800}
 
 
@@ -230,11 +230,17 @@ def notes(results: dict) -> list[str]:
         products = sum(np.median(values) for name, values in parts.items() if "product" in name)
         others = sorted((name for name in parts if "product" not in name), key=lambda name: -np.median(parts[name]))
         listed = ", ".join(f"{name} {np.median(parts[name]):.3f} ms" for name in others[:3])
+        times, cores = "times the limit, which counts on all cores", results["cores"]
         lines += [
-            f"- Of the {step:.3f} ms of a step, the two products take {products:.3f} ms ({products / step:.0%}): "
-            f"{products / at_rate:.1f} times what they would at the limit's rate ({at_rate:.3f} ms).",
-            f"- The largest of the other parts: {listed}. The parts leave {rest:.3f} ms ({rest / step:.0%}) "
-            "unexplained; below zero, they run faster within `train` than alone.",
+            f"- The parts add up to {step - rest:.3f} ms of the {step:.3f} ms of a step on one thread "
+            f"({1 - rest / step:.0%}): what lies between them, TensorFlow's executor and the caches, is the rest. "
+            f"After the products the largest are {listed}.",
+            f"- The floor: TensorFlow's two products of this shape alone, nothing else, take {products:.3f} ms on one "
+            f"thread, {products / at_rate:.1f} {times}. The whole step takes {step / at_rate:.1f} {times}. "
+            "Two threads within one product gain nothing at this size, so `train` gives one half of each batch to each "
+            f"of two cores. Shared among {min(2, cores)} without any loss, a step would take "
+            f"{step / min(2, cores):.3f} ms, {step / min(2, cores) / at_rate:.1f} times the limit; measured are "
+            f"{np.median(ratio(results, 'ours')):.1f}.",
         ]
     return lines
 
@@ -347,9 +353,8 @@ def text_of(results: dict, alts: dict) -> str:
         (reply,) = answers["parts", "ours"]
         parts += [
             parts_table(results),
-            "Each part in a graph loop of its own, less the loop without it. The weights lie as in `train`: "
-            f"({', '.join(map(str, reply['layout']))}); TensorFlow's threads for one operation: "
-            f"{reply['threads'] or 'its own choice'}.",
+            "Each part in a graph loop of its own, less the loop without it, on one thread, so that parts do not "
+            f"overlap. The weights lie as in `train`: ({', '.join(map(str, reply['layout']))}).",
         ]
     parts += [
         "\n".join(notes(results)),

@@ -6,6 +6,7 @@ in a batch, 3072 the numbers per image and 10 the number of classes.
 
 import contextlib
 import os
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -23,13 +24,20 @@ from helpers.progress import progress_bar
 
 @contextlib.contextmanager
 def _quiet_start() -> Iterator[None]:
-    """Send the process's error stream away while TensorFlow starts: its greetings obey no setting."""
+    """Send the process's error stream away while TensorFlow starts: its greetings obey no setting.
+
+    And keep it from importing all of Keras, 50 MB that few notebooks need. Keras comes when it is first used.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
+    eager = "keras.src.optimizers"  # what TensorFlow imports as its last act, if it can
+    later = sys.modules.setdefault(eager, None) is None  # None: not to be found
     try:
         yield
     finally:
+        if later:
+            del sys.modules[eager]
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import subprocess
 import sys
 import warnings
 from dataclasses import replace
@@ -729,6 +730,24 @@ class TestMemory:
             train(images, labels, indices=np.array(indices, int), batch_size=1, steps=1)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "dense"),
+    [
+        ("", "tf.keras.layers.Dense"),
+        ("import keras", "keras.layers.Dense"),
+        ("from tensorflow.keras import layers", "layers.Dense"),
+    ],
+)
+def test_keras_comes_only_when_it_is_used(line, dense):
+    code = (
+        "import sys; from helpers.softmax import tf; assert 'keras' not in sys.modules\n"
+        f"{line}\nprint({dense}(3)(tf.ones([2, 5])).shape, tf.keras.optimizers.SGD(0.1).name)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.stdout == "(2, 3) SGD\n", ran.stderr
+
+
 class TestSaving:
     @pytest.fixture
     def run(self, small) -> Run:
@@ -785,7 +804,8 @@ class TestSaving:
 
     @pytest.mark.parametrize("change", [
         {"weights": np.zeros((10, 3072), np.float32)}, {"weights": np.zeros((3072, 10))},
-        {"loss": np.zeros(3, np.float32)}, {"loss": np.float32(3)}, {"divide_by": np.zeros(2)}, {"validation_step": np.zeros((2, 3), np.int64)},
+        {"loss": np.zeros(3, np.float32)}, {"loss": np.float32(3)},
+        {"divide_by": np.zeros(2)}, {"validation_step": np.zeros((2, 3), np.int64)},
     ], ids=str)  # fmt: skip
     def test_other_arrays_are_refused(self, run, tmp_path, change):
         np.savez(tmp_path / "other.npz", **dataclasses.asdict(run) | change)
