@@ -1,11 +1,14 @@
 # The doors of the project. Each does its own set-up: all it takes is Python 3.11 to 3.13 with venv.
 PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+COURSEWORK_BIN := $(subst .venv,.venv-coursework,$(BIN))
 SITE_BIN := $(subst .venv,.venv-site,$(BIN))
 UV := $(BIN)/python -m uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes \
       --python-version 3.11 --custom-compile-command "make lock" $(UPGRADE)
 ONLY ?=
 STUDENTS ?=
+SUBMISSIONS ?=
+OUT ?=
 COLAB_PYTHON ?= python3.13
 .DEFAULT_GOAL := help
 
@@ -19,7 +22,7 @@ lab: data       ## open the series in JupyterLab (ONLY=04 opens notebook 4)
 run: data       ## run all notebooks without a browser, into _build/ (ONLY=06 for one)
 	$(BIN)/python tools/run_notebooks.py $(ONLY)
 
-test: lint data ## everything that CI checks
+test: lint data .venv-coursework/ready ## everything that CI checks
 	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval tests notebooks
 
 check: tools data ## the fast part of the tests, for daily work
@@ -45,6 +48,12 @@ refresh: tools data ## run the notebooks and keep their outputs (ONLY=06 for one
 colab: tools _build/colab/ready ## run the series on Google Colab's versions (needs Python 3.13: make colab COLAB_PYTHON=python3.13)
 	$(BIN)/python -m pytest colab
 
+coursework: .venv-coursework/ready ## make the students' versions of the assignments, into _build/coursework/
+	$(COURSEWORK_BIN)/python coursework/generate.py
+
+grade: data     ## grade a folder of submissions, into _build/grades/ (SUBMISSIONS=folder)
+	@$(BIN)/python coursework/grading/grade.py "$(or $(SUBMISSIONS),submissions)" --out "$(or $(OUT),_build/grades)"
+
 links: learner  ## write every link and badge anew from the address in pyproject.toml (TO=owner/name changes it)
 	$(BIN)/python tools/links.py $(TO)
 
@@ -59,13 +68,14 @@ lock: tools     ## compile the locks from pyproject.toml
 	$(UV) pyproject.toml --output-file requirements.txt
 	$(UV) pyproject.toml --extra test --constraint requirements.txt --output-file requirements-test.txt
 	$(UV) --group site --constraint requirements.txt --output-file requirements-site.txt
+	$(UV) --group coursework --constraint requirements.txt --output-file requirements-coursework.txt
 	$(UV) pyproject.toml --extra hub --constraint requirements.txt --output-file hub/requirements.txt
 
 upgrade:        ## compile the locks anew with the newest versions that pyproject.toml admits
 	$(MAKE) lock UPGRADE=--upgrade
 
 clean:          ## remove what the doors made (the data stays in its cache)
-	rm -rf .venv .venv-site _build .pytest_cache .ruff_cache *.egg-info
+	rm -rf .venv .venv-coursework .venv-site _build .pytest_cache .ruff_cache *.egg-info
 
 data: learner
 	@$(BIN)/python -m helpers.data
@@ -83,6 +93,11 @@ tools: .venv/tools
 
 .venv/tools: .venv/learner requirements-test.txt
 	$(BIN)/pip install --require-hashes --requirement requirements-test.txt
+	@touch $@
+
+.venv-coursework/ready: requirements-coursework.txt
+	$(PYTHON) -m venv .venv-coursework
+	$(COURSEWORK_BIN)/pip install --require-hashes --requirement requirements-coursework.txt
 	@touch $@
 
 .venv-site/ready: requirements-site.txt
@@ -104,4 +119,4 @@ _build/hub/ready: hub/install hub/requirements.txt pyproject.toml $(wildcard hel
 	  hub/install hub/requirements.txt --from "$$($(BIN)/python -c 'from helpers.data import find_data; print(find_data())')"
 	@touch $@
 
-.PHONY: help lab run test check lint bench refresh binder hub colab links site deadlinks lock upgrade clean data learner tools
+.PHONY: help lab run test check lint bench refresh coursework grade binder hub colab links site deadlinks lock upgrade clean data learner tools

@@ -72,7 +72,9 @@ def test_all_locks_pin_the_same_versions():
     assert learner.items() <= lock("hub/requirements.txt").items()
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt", "hub/requirements.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-test.txt", "hub/requirements.txt", "requirements-coursework.txt"]
+)
 def test_locks_have_hashes_and_no_addresses(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     assert "://" not in text

@@ -1,0 +1,101 @@
+"""Make the students' versions of the assignments, each as a zip, out of the instructor's notebooks.
+
+`make coursework` calls it. nbgrader takes solutions, hidden tests and model answers out and locks the other cells; then
+the zip is searched for anything that was left in, and is written only if there is nothing.
+"""
+
+import io
+import json
+import os
+import shutil
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import nbformat
+from leaks import leaks
+from nbgrader.apps import NbGraderAPI
+from traitlets.config import Config
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+import links
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "coursework" / "source"
+
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # nbgrader calls alembic
+
+READ_ME = """{title}
+
+Open {name}.ipynb where the notebooks of Ten Templates run:
+
+- on your laptop: put this folder into the folder ten-templates/notebooks, run `make lab` there, and open the notebook
+- on your course's hub, or on Binder: drag the notebook into the list of files on the left, and open it
+- on Colab: File > Upload notebook, and run the first cell
+
+Type your id into the first cell that asks for it. Fill the cells that say YOUR CODE HERE or YOUR ANSWER HERE, run all
+cells once from the top, save, and hand in the file {name}.ipynb under its own name.
+
+The series: https://github.com/{address}
+"""
+
+
+def release(source: Path, course: Path) -> nbformat.NotebookNode:
+    """Return the students' version that nbgrader makes of the notebook at `source`, in the folder `course`."""
+    name = source.stem
+    (course / "source" / name).mkdir(parents=True)
+    shutil.copy(source, course / "source" / name)
+    config = Config()
+    config.CourseDirectory.root = str(course)
+    config.Exchange.course_id = config.CourseDirectory.course_id = "ten-templates"
+    answer = NbGraderAPI(config=config).generate_assignment(name, create=True)
+    if not answer["success"]:
+        raise RuntimeError(f"nbgrader makes no students' version of {name}: {answer['error']}\n{answer['log']}")
+    return nbformat.read(course / "release" / name / f"{name}.ipynb", as_version=4)
+
+
+def students_version(source: Path) -> nbformat.NotebookNode:
+    """Return the notebook that students get: nbgrader's, without the instructor's id, and ready for Colab."""
+    with tempfile.TemporaryDirectory() as folder:
+        notebook = release(source, Path(folder))
+    for cell in notebook.cells:
+        if "student-id" in cell.metadata.get("tags", []):
+            cell.source = cell.source.replace('"instructor"', '"your-id"')
+    fetch = nbformat.v4.new_code_cell(links.colab_cell(links.address()), id="colab")
+    fetch.metadata.update(tags=["colab"], jupyter={"source_hidden": True})
+    notebook.cells.insert(1, fetch)
+    return notebook
+
+
+def archive(notebook: nbformat.NotebookNode, name: str) -> bytes:
+    """Return the zip that holds a students' version and a word on how to open it; the same for the same notebook."""
+    title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
+    files = {
+        f"{name}/{name}.ipynb": nbformat.writes(notebook) + "\n",
+        f"{name}/README.txt": READ_ME.format(title=title, name=name, address=links.address()),
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for path, text in files.items():
+            zipped.writestr(zipfile.ZipInfo(path, date_time=(2020, 1, 1, 0, 0, 0)), text)
+    return packed.getvalue()
+
+
+def main(folder: Path) -> int:
+    """Write the zips of all assignments into `folder`; return 1 where one would give something away."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in sorted(SOURCE.glob("*/*.ipynb")):
+        packed = archive(students_version(source), source.stem)
+        if given_away := leaks(json.loads(source.read_text(encoding="utf-8")), packed):
+            print(f"{source.stem}: not written, for it would give away:", *given_away, sep="\n  ", file=sys.stderr)
+            return 1
+        path = folder / f"{source.stem}.zip"
+        path.write_bytes(packed)
+        print(f"{path.name}: {len(packed):,} bytes, nothing given away")
+    print(f"The students' versions: {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]) if sys.argv[1:] else ROOT / "_build" / "coursework"))

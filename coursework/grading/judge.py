@@ -1,0 +1,204 @@
+"""Grade one submission: run its code in a locked-in process, and its tests here, where the submission can't reach.
+
+The tests are those of the instructor's notebook, hidden ones included. In them, a name that students define stands for
+what their process has under it: a value is fetched, a function sends its inputs there and gets values back. Every other
+name comes from the instructor's own cells, run here with the student's id. So nothing that a submission does to its own
+process changes what is asked or how it is judged, and no test ever enters that process.
+"""
+
+import ast
+import base64
+import contextlib
+import io
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import sandbox
+from assignment import Assignment, mark, question_of, read_assignment, read_submitted, tags
+from student import Ended, Refused, Student, StudentError
+
+SECONDS = 300  # for a submission, its tests included
+RESTARTS = 4
+
+
+def steps_of(assignment: Assignment, notebook, student_id: str) -> tuple[list[tuple[str | None, str]], list[str]]:
+    """Return what to run of a submission, as (question or None, code), and remarks about what was odd in it.
+
+    Students' answers and own cells run as handed in. The given cells run as the instructor wrote them, whether the
+    submission has changed, lost or doubled them, and with the student's real id. Tests and pictures do not run.
+    """
+    steps, remarks, seen = [], [], set()
+    waiting = sorted(assignment.given + assignment.probes)
+
+    def give(up_to: int) -> None:
+        while waiting and waiting[0] <= up_to:
+            cell = assignment.cells[waiting.pop(0)]
+            steps.append((None, f"student_id = {student_id!r}" if "student-id" in tags(cell) else cell.source))
+
+    for cell in notebook.cells:
+        if "student-id" in tags(cell) and cell.cell_type == "code":
+            with contextlib.suppress(SyntaxError, ValueError, AttributeError, IndexError):
+                typed = ast.literal_eval(ast.parse(cell.source).body[0].value)
+                if typed != student_id:
+                    remarks.append(f"The notebook names the student {typed!r:.60}; graded as {student_id!r}.")
+            continue
+        grade_id = mark(cell, "grade_id")
+        position = assignment.positions.get(grade_id) if isinstance(grade_id, str) else None
+        if position is not None:
+            give(position)
+            original = assignment.cells[position]
+            if grade_id in seen and mark(original, "solution"):
+                remarks.append(f"Two cells are marked as the answer {grade_id}; both ran.")
+            seen.add(grade_id)
+            if cell.cell_type == "code" and mark(original, "solution"):
+                steps.append((question_of(original), cell.source))
+        elif cell.cell_type == "code" and not {"given", "probe", "colab"} & set(tags(cell)):
+            steps.append((None, cell.source))
+    give(len(assignment.cells))
+    return steps, remarks
+
+
+def own_names(assignment: Assignment, student_id: str) -> dict:
+    """Return what the instructor's given cells define for this student."""
+    names = {"__name__": "__main__"}
+    for index in assignment.given:
+        cell = assignment.cells[index]
+        source = f"student_id = {student_id!r}" if "student-id" in tags(cell) else cell.source
+        exec(compile(source, f"{assignment.name}, given cell {index}", "exec"), names)
+    return names
+
+
+class Session:
+    """A submission's process that is started again where it ends, without the cell that ended it."""
+
+    def __init__(self, start, steps: list[tuple[str | None, str]], deadline: float):
+        self._start, self._steps, self._deadline = start, steps, deadline
+        self._student: Student | None = None
+        self._left_out: set[int] = set()
+        self._starts = 0
+        self.remarks: list[str] = []
+        self.outcomes: dict[str, dict] = {}  # by question: what its cells printed, and their error
+
+    def student(self) -> Student:
+        """Return the process, with all its cells run."""
+        while self._student is None:
+            self._starts += 1
+            if self._starts > RESTARTS:
+                raise StudentError("Its process ended too many times to go on.")
+            student = self._start()
+            try:
+                for index, (question, source) in enumerate(self._steps):
+                    if index not in self._left_out:
+                        self._run(student, index, question, source)
+                self._student = student
+            except StudentError:
+                student.end()
+                raise
+            except Ended as end:
+                self._left_out.add(index)
+                where = f"the answer to {question}" if question else "a cell"
+                self.remarks.append(f"{end} This happened in {where}, which was then left out.")
+                if question:
+                    self.outcomes[question] = {"printed": "", "error": str(end)}
+        return self._student
+
+    def _run(self, student: Student, index: int, question: str | None, source: str) -> None:
+        if time.monotonic() > self._deadline:
+            raise StudentError(f"The submission took over {SECONDS} s in all.")
+        error, printed = student.run(source)
+        if question:
+            before = self.outcomes.get(question, {"printed": ""})
+            self.outcomes[question] = {"printed": before["printed"] + printed, "error": error}
+
+    def run(self, source: str) -> tuple[str | None, str]:
+        return self.student().run(source)
+
+    def test(self, source: str, answers: set[str], names: dict) -> str | None:
+        """Run a test; return None where it passes, or what it says."""
+        tree = ast.parse(source)
+        named = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        own = {node.id for node in named if isinstance(node.ctx, ast.Store)}
+        used = {node.id for node in named} & answers - own
+        try:
+            if time.monotonic() > self._deadline:
+                raise StudentError(f"The submission took over {SECONDS} s in all.")
+            student = self.student()
+            fetched = {name: student.value(name) for name in sorted(used)}
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                exec(compile(tree, "test", "exec"), dict(names) | fetched)
+        except Ended as end:
+            self._student = None
+            return f"{end} This happened while a test used the answer."
+        except AssertionError as error:
+            return str(error) or "A check of this answer does not hold."
+        except Exception as error:
+            return f"A check stopped with {type(error).__name__}: {error}. Are shapes and types as asked?"
+        return None
+
+    def end(self) -> None:
+        if self._student is not None:
+            self._student.end()
+            self._student = None
+
+
+@contextlib.contextmanager
+def session(assignment: Assignment, notebook, student_id: str, settings: dict):
+    """Give a `Session` for a submitted notebook, and remarks about what was odd in it; tidy up afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="submission-"))
+
+    def start() -> Student:
+        shutil.rmtree(folder)
+        folder.mkdir(mode=0o700)
+        paths = {name: Path(settings[name]) for name in ("data", "fonts", "helpers", "forbidden")}
+        return Student(folder, **paths, isolated=settings["isolated"])
+
+    steps, remarks = steps_of(assignment, notebook, student_id)
+    opened = Session(start, steps, time.monotonic() + SECONDS)
+    opened.remarks += remarks
+    try:
+        yield opened
+    finally:
+        opened.end()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def judge(assignment: Assignment, notebook, student_id: str, settings: dict) -> dict:
+    """Return the points, with their reasons, of a submitted notebook."""
+    with session(assignment, notebook, student_id, settings) as opened:
+        with contextlib.suppress(StudentError):
+            opened.student()
+        names = own_names(assignment, student_id)
+        tests = []
+        for cell in assignment.tests:
+            said = opened.test(cell.source, assignment.answers, names)
+            tests.append({
+                "question": question_of(cell), "points": mark(cell, "points") if said is None else 0,
+                "of": mark(cell, "points"), "said": said,
+            })  # fmt: skip
+        return {"tests": tests, "remarks": opened.remarks, "outcomes": opened.outcomes}
+
+
+def main() -> None:
+    """Read a job from standard input, write its result to standard output, both as JSON."""
+    job = json.load(sys.stdin)
+    report = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.environ["CIFAR10_HOME"] = job["settings"]["data"]
+    sandbox.set_limits({"RLIMIT_DATA": 6 * 2**30, "RLIMIT_CORE": 0})
+    assignment = read_assignment(job["assignment"])
+    notebook = read_submitted(base64.b64decode(job["notebook"]))
+    try:
+        result = judge(assignment, notebook, job["student"], job["settings"])
+    except Refused as problem:
+        result = {"refused": str(problem)}
+    json.dump(result, report)
+
+
+if __name__ == "__main__":
+    main()

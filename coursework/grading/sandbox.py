@@ -1,0 +1,190 @@
+"""A process that locks itself in: it reads a few folders, writes one, reaches no network and starts no process.
+
+Linux does it without privileges, for an ordinary user as for root. Landlock decides which files can be opened, a
+seccomp filter takes away the system calls for all that Landlock does not cover, and root gives up its powers. There is
+no way back: not for this process, whatever code it runs. See landlock(7), seccomp_rule_add(3), capabilities(7).
+
+Used by worker.py, which calls `enter` before it reads a line of a submission. Only the standard library is needed.
+"""
+
+import ctypes
+import errno
+import os
+import socket
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+# Landlock: the three calls have the same numbers on every architecture.
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
+IOCTL_DEV = 1 << 15
+NEW_RIGHTS = {1: 1 << 13, 2: 1 << 14, 3: 1 << 15, 4: 1 << 15, 5: 1 << 16}  # version: one above its highest right
+
+DENIED = (
+    # network (Landlock's own rules know TCP only)
+    "socket", "io_uring_setup", "io_uring_enter", "io_uring_register",
+    # other processes: starting, signalling, reading, slowing them down
+    "fork", "vfork", "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open", "pidfd_getfd",
+    "pidfd_send_signal", "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp", "setpriority",
+    "sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr", "ioprio_set",
+    # what belongs to a file but is no opening of it: Landlock lets it pass
+    "chmod", "fchmod", "fchmodat", "chown", "fchown", "lchown", "fchownat", "utime", "utimes", "futimesat", "utimensat",
+    "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr",
+    # memory that outlives the process or that no limit counts
+    "memfd_create", "memfd_secret", "shmget", "shmat", "msgget", "semget", "mq_open",
+    # ways to other powers
+    "unshare", "setns", "bpf", "perf_event_open", "userfaultfd", "add_key", "request_key", "keyctl",
+)  # fmt: skip
+DENIED_NUMBERS = (452, 463, 466, 469)  # fchmodat2, setxattrat, removexattrat, file_setattr: newer than most libseccomp
+CLONE_THREAD = 0x10000
+PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 24, 38, 47
+
+
+class SandboxError(Exception):
+    """This system cannot lock a process in; the message says what is missing."""
+
+
+class _Comparison(ctypes.Structure):
+    """libseccomp's scmp_arg_cmp: argument `index`, masked with `first`, compared with `second` (or just `first`)."""
+
+    _fields_ = [("index", ctypes.c_uint), ("operator", ctypes.c_int), ("first", ctypes.c_uint64),
+                ("second", ctypes.c_uint64)]  # fmt: skip
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def landlock_version() -> int:
+    """Return the version of the kernel's Landlock, 0 where there is none."""
+    if sys.platform != "linux":
+        return 0
+    return max(0, _libc().syscall(CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1)))
+
+
+def missing() -> str | None:
+    """Return what this system lacks to lock a process in, in a sentence, or None where it lacks nothing."""
+    if sys.platform != "linux":
+        return f"Only Linux can lock a submission in, and this is {sys.platform}."
+    if landlock_version() < 3:
+        return (
+            "This kernel has no Landlock of version 3 or later (Linux 6.2, and landlock in /sys/kernel/security/lsm)."
+        )
+    try:
+        ctypes.CDLL("libseccomp.so.2")
+    except OSError:
+        return "libseccomp.so.2 is not installed (on Debian and Ubuntu: apt install libseccomp2)."
+    return None
+
+
+def _lock_files(readable: Iterable[Path], writable: Iterable[Path]) -> None:
+    """Let this process open nothing but what lies under `readable`, and write nothing but under `writable`."""
+    libc = _libc()
+    everything = NEW_RIGHTS.get(landlock_version(), 1 << 16) - 1
+
+    class Rule(ctypes.Structure):
+        _pack_ = 1
+        _fields_ = [("rights", ctypes.c_uint64), ("parent", ctypes.c_int32)]
+
+    handled = ctypes.c_uint64(everything)
+    ruleset = libc.syscall(CREATE_RULESET, ctypes.byref(handled), ctypes.c_size_t(8), ctypes.c_uint32(0))
+    if ruleset < 0:
+        raise SandboxError(f"Landlock refuses its rules ({os.strerror(ctypes.get_errno())}).")
+    rules = [(path, READ_FILE | READ_DIR | EXECUTE) for path in readable] + [(path, everything) for path in writable]
+    for path, rights in rules:
+        try:
+            opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        if not os.path.isdir(path):
+            rights &= READ_FILE | WRITE_FILE | EXECUTE
+        rule = Rule(rights, opened)
+        if libc.syscall(ADD_RULE, ruleset, 1, ctypes.byref(rule), ctypes.c_uint32(0)):
+            raise SandboxError(f"Landlock refuses the rule for {path} ({os.strerror(ctypes.get_errno())}).")
+        os.close(opened)
+    if libc.syscall(RESTRICT_SELF, ruleset, ctypes.c_uint32(0)):
+        raise SandboxError(f"Landlock refuses to lock the process in ({os.strerror(ctypes.get_errno())}).")
+    os.close(ruleset)
+
+
+def _lock_calls() -> None:
+    """Take away the system calls above; they fail as if the system had no right to them."""
+    seccomp = ctypes.CDLL("libseccomp.so.2")
+    seccomp.seccomp_init.restype = ctypes.c_void_p
+    allow, deny, absent = 0x7FFF0000, 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS
+    masked_equal, not_equal, equal = 7, 1, 4
+    context = ctypes.c_void_p(seccomp.seccomp_init(ctypes.c_uint32(allow)))
+
+    def refuse(number: int, action: int = deny, *comparisons: _Comparison) -> None:
+        array = (_Comparison * max(1, len(comparisons)))(*comparisons)
+        if seccomp.seccomp_rule_add_array(context, ctypes.c_uint32(action), number, len(comparisons), array):
+            raise SandboxError(f"libseccomp refuses a rule for the system call {number}.")
+
+    for name in DENIED:
+        number = seccomp.seccomp_syscall_resolve_name(name.encode())
+        if number != -1:  # a libseccomp older than the call does not know it
+            refuse(number)
+    for number in DENIED_NUMBERS:
+        refuse(number)
+    find = seccomp.seccomp_syscall_resolve_name
+    refuse(find(b"clone"), deny, _Comparison(0, masked_equal, CLONE_THREAD, 0))  # threads yes, processes no
+    refuse(435, absent)  # clone3 hides its flags from a filter; without it the C library uses clone
+    refuse(find(b"prlimit64"), deny, _Comparison(0, not_equal, 0))  # other processes' limits
+    refuse(find(b"prctl"), deny, _Comparison(0, equal, PR_SET_PDEATHSIG))  # it dies with its parent
+    if seccomp.seccomp_load(context):
+        raise SandboxError("The kernel refuses the seccomp filter.")
+
+
+def _drop_powers() -> None:
+    """Leave root without any of root's powers, and every process without a way to new ones."""
+    libc = _libc()
+    if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        raise SandboxError("The kernel refuses no_new_privs.")
+    for capability in range(64):
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    libc.prctl(PR_CAP_AMBIENT, 4, 0, 0, 0)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    if libc.capset(header, (ctypes.c_uint32 * 6)()):
+        raise SandboxError("The kernel does not take the capabilities away.")
+
+
+def set_limits(limits: dict[str, int]) -> None:
+    """Set resource limits by name, such as {"RLIMIT_CPU": 60}, with no way to raise them."""
+    import resource  # not on Windows, where this module is still asked what is missing
+
+    for name, most in limits.items():
+        hard = resource.getrlimit(getattr(resource, name))[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(getattr(resource, name), (most, most))
+
+
+def enter(readable: Iterable[Path], writable: Iterable[Path], forbidden: Path) -> None:
+    """Lock this process in, then try the doors: the file `forbidden`, the network, a new process.
+
+    Call it while the process has one thread. Raises `SandboxError` where the system cannot do it, or does it badly.
+    """
+    if problem := missing():
+        raise SandboxError(problem)
+    if len(os.listdir("/proc/self/task")) > 1:
+        raise SandboxError("The process has started threads already, which would stay outside.")
+    libc = _libc()
+    parent = os.getppid()
+    libc.prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)
+    if os.getppid() != parent:
+        raise SandboxError("The grader is gone.")
+    _drop_powers()
+    _lock_files(readable, writable)
+    _lock_calls()
+    tries = {
+        "read a file of the grader's": lambda: os.close(os.open(forbidden, os.O_RDONLY)),
+        "reach the network": lambda: socket.socket().close(),
+        "start a process": os.fork,
+        "signal the grader": lambda: os.kill(parent, 0),
+    }
+    for deed, attempt in tries.items():
+        try:
+            attempt()
+        except PermissionError:
+            continue
+        raise SandboxError(f"Locked in, the process can still {deed}.")

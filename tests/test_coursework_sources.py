@@ -1,0 +1,93 @@
+"""The rules that every assignment keeps, read off the instructors' notebooks without running them."""
+
+import ast
+import json
+import re
+
+import nbformat
+import pytest
+from assignment import SOURCE, all_assignments, mark, question_of, tags
+from leaks import SECRET, secrets
+from test_structure import FOREIGN_PATH
+
+ASSIGNMENTS = all_assignments()
+HEADER = re.compile(
+    r"# Assignment (?P<number>\d) · .+\n\n> [^\n]{30,140}\n\n\*\*You will\*\*\n\n(- .+\n){3,6}\n"
+    r"\*\*Time\*\* about (?P<minutes>\d+) minutes\. \*\*Points\*\* (?P<points>\d+)(, of which (?P<written>\d+) for "
+    r"(a written answer|written answers))?\. \*\*Builds on\*\* .+"
+)
+pytestmark = pytest.mark.parametrize("assignment", ASSIGNMENTS, ids=lambda assignment: assignment.name)
+
+
+def test_header_states_objectives_time_points_and_prerequisites(assignment):
+    match = HEADER.match(assignment.cells[0].source)
+    assert match, assignment.cells[0].source
+    assert match["number"] == assignment.name[0]
+    assert int(match["points"]) == assignment.points
+    written = sum(question.points for question in assignment.questions if question.manual)
+    assert int(match["written"] or 0) == written
+
+
+def test_the_notebook_is_sound(assignment):
+    nbformat.validate(assignment.notebook)
+    ids = [mark(cell, "grade_id") for cell in assignment.cells if mark(cell, "grade_id")]
+    assert len(set(ids)) == len(ids)
+    assert all(name.startswith(f"a{assignment.name[0]}-") for name in ids)
+    assert len([cell for cell in assignment.cells if "student-id" in tags(cell)]) == 1
+    assert (SOURCE / assignment.name / f"{assignment.name}.ipynb").stat().st_size < 3_000_000
+    assert not FOREIGN_PATH.search(json.dumps(assignment.notebook))
+
+
+def test_questions_are_numbered_and_their_points_add_up(assignment):
+    numbers = [int(question.name.rpartition("q")[2]) for question in assignment.questions]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert sum(question.points for question in assignment.questions) == assignment.points
+    assert 5 <= len(numbers) <= 9
+    assert assignment.questions[-1].manual, "the last question is the open one"
+
+
+def test_every_answer_is_marked_and_every_question_tested_in_plain_sight_and_hidden(assignment):
+    for question in assignment.questions:
+        cells = [cell for cell in assignment.cells if question_of(cell) == question.name]
+        if question.manual:
+            (answer,) = cells
+            assert answer.cell_type == "markdown"
+            continue
+        answer, *checks = cells
+        assert mark(answer, "solution")
+        assert not mark(answer, "locked")
+        assert SECRET.search(answer.source)
+        assert checks
+        assert all(mark(check, "grade") and mark(check, "locked") for check in checks)
+        assert any("BEGIN HIDDEN TESTS" in check.source for check in checks)
+        assert any(SECRET.sub("", check.source).count("assert ") for check in checks)
+
+
+def test_every_check_says_what_to_look_at(assignment):
+    for cell in assignment.tests:
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Assert):
+                assert node.msg is not None, f"an assert says nothing when it fails:\n{ast.unparse(node)}"
+                assert len(ast.unparse(node.msg)) > 20
+
+
+def test_rubrics_add_up(assignment):
+    for question in assignment.questions:
+        if question.manual:
+            (cell,) = [cell for cell in assignment.cells if question_of(cell) == question.name]
+            rows = re.findall(r"^\| (\d+) \| .{20,} \|$", cell.source, re.MULTILINE)
+            assert "| Points | Rubric |" in cell.source
+            assert len(rows) >= 3
+            assert sum(map(int, rows)) == question.points
+
+
+def test_there_is_something_to_leak(assignment):
+    found = secrets(json.loads((SOURCE / assignment.name / f"{assignment.name}.ipynb").read_text(encoding="utf-8")))
+    assert len(found) > 20
+    assert len(found) == len({line for line in found if len(line) >= 8})
+
+
+def test_students_numbers_differ(assignment):
+    given = "\n".join(assignment.cells[index].source for index in assignment.given)
+    assert re.search(r"default_rng\(seed\)", given)
+    assert "list(student_id.strip().lower().encode())" in given
