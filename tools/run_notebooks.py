@@ -1,13 +1,12 @@
 """Run notebooks from top to bottom, each in a fresh kernel, with one progress bar and a closing table.
 
-`make run` puts executed copies and an HTML page of each into _build/; `make refresh` (--in-place) rewrites the
-committed notebooks with the outputs of this run.
+`make run` puts executed copies into _build/; `make refresh` (--in-place) rewrites the committed notebooks with the
+outputs of this run.
 """
 
 import argparse
 import asyncio
 import base64
-import re
 import sys
 import time
 from pathlib import Path
@@ -16,8 +15,6 @@ import nbformat
 import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from nbconvert import HTMLExporter
-from nbconvert.preprocessors import TagRemovePreprocessor
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -99,14 +96,6 @@ def run(path: Path, bar: tqdm) -> tuple[nbformat.NotebookNode, float, float]:
     return notebook, time.monotonic() - started, peak
 
 
-def page(notebook, name: str) -> str:
-    """Return the notebook as an HTML page of its own, whose links lead to the other pages."""
-    hidden = TagRemovePreprocessor(remove_cell_tags={"colab", "badges"}, enabled=True)
-    exporter = HTMLExporter(template_name="lab", preprocessors=[hidden])
-    html, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": name}})
-    return re.sub(r'(href="\d\d_\w+)\.ipynb', r"\1.html", html)
-
-
 def main() -> int:
     """Run the chosen notebooks; return 0 if every one ran to its end, 1 otherwise."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -135,7 +124,6 @@ def main() -> int:
                 save_picture(notebook)
             else:
                 nbformat.write(notebook, BUILD / path.name)
-                (BUILD / f"{path.stem}.html").write_text(page(notebook, path.stem), encoding="utf-8")
     width = max(len(row[0]) for row in rows)
     print(f"\n{'notebook':{width}}  seconds  peak MiB  headline")
     for name, seconds, peak, result in rows:
@@ -143,7 +131,7 @@ def main() -> int:
     for path, error in failed:
         print(f"\n{path.relative_to(ROOT)} stopped:\n{error}", file=sys.stderr)
     if not options.in_place and not failed:
-        print(f"\nExecuted copies and pages: {BUILD.relative_to(ROOT)}/")
+        print(f"\nExecuted copies: {BUILD.relative_to(ROOT)}/")
     return 1 if failed else 0
 
 
