@@ -38,14 +38,14 @@ bench: data     ## measure the trainer against what else a learner would use (te
 binder: tools data ## build what Binder builds, run all notebooks in it, and write binder/memory.md (Linux, root)
 	BINDER_REPORT=binder/memory.md $(BIN)/python -m pytest tests/test_binder.py
 
-hub: tools _build/hub/ready ## let a class log in to a real JupyterHub here, into hub/results.md (STUDENTS=8; needs npm)
+hub: tools _build/hub/ready ## let a class log in to a real JupyterHub here, into hub/results.md (STUDENTS=8 for eight; needs npm)
 	STUDENTS=$(STUDENTS) $(BIN)/python -m pytest hub
 
 refresh: tools data ## run the notebooks and keep their outputs (ONLY=06 for one)
 	$(BIN)/ruff format notebooks
 	$(BIN)/python tools/run_notebooks.py --in-place $(ONLY)
 
-colab: tools _build/colab/ready ## run the series on Google Colab's versions (needs Python 3.13: make colab COLAB_PYTHON=python3.13)
+colab: tools _build/colab/ready ## run the series on Google Colab's versions (Python 3.13; COLAB_PYTHON=... says where it is)
 	$(BIN)/python -m pytest colab
 
 coursework: .venv-coursework/ready ## make the students' versions of the assignments, into _build/coursework/

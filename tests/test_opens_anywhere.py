@@ -9,9 +9,12 @@ from urllib.parse import parse_qsl, urlsplit
 import links
 import pytest
 import yaml
+from IPython.core.inputtransformer2 import TransformerManager
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from series import PATHS, ROOT, code_cells, read, solutions, tags
+from series import PATHS, ROOT, code_cells, read, solutions, tagged, tags
+
+from helpers import colab
 
 HUB = ROOT / "hub"
 
@@ -162,3 +165,27 @@ def test_conda_is_explained_once_and_the_workflow_does_the_same():
     assert run[0] == steps[0]
     assert run[1] == inside + steps[2]
     assert run[2] == f"{inside}python tools/run_notebooks.py"
+
+
+def test_colabs_first_cell_does_nothing_elsewhere(capfd):
+    (code,) = {tagged(read(path), "colab").source for path in PATHS}
+    names = {}
+    exec(TransformerManager().transform_cell(code), names)
+    assert set(names) == {"__builtins__", "sys"}
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("found", ["2.19.0", "3.0.0"])
+def test_colab_is_told_when_its_tensorflow_does_not_do(found, monkeypatch):
+    monkeypatch.setattr(colab, "version", {"tensorflow": found}.__getitem__)
+    monkeypatch.setattr(colab, "find_data", lambda: pytest.fail("fetches the data all the same"))
+    with pytest.raises(colab.VersionError, match=rf"^This runtime has TensorFlow {found}; the series needs .*2\.20"):
+        colab.prepare()
+
+
+def test_colab_gets_the_data_where_its_tensorflow_does(monkeypatch):
+    fetched = []
+    monkeypatch.setattr(colab, "version", {"tensorflow": "2.20.0"}.__getitem__)
+    monkeypatch.setattr(colab, "find_data", lambda: fetched.append("data"))
+    colab.prepare()
+    assert fetched == ["data"]
