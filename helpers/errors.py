@@ -1,5 +1,7 @@
 """Errors that a learner can read: one sentence that says what was wrong and what to do."""
 
+import sys
+
 
 class PlainError(Exception):
     """An error whose message says all that a learner needs, so a notebook shows it without the traceback."""
@@ -7,6 +9,11 @@ class PlainError(Exception):
     def _render_traceback_(self) -> list[str]:
         """Return what IPython prints in place of a traceback (IPython's own hook)."""
         return [f"{type(self).__name__}: {self}"]
+
+
+def say(warning: str) -> None:
+    """Print a warning as one plain line: Python's own would show a learner the line of code that gave it."""
+    print(warning, file=sys.stderr)
 
 
 class DatasetError(PlainError):

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -12,13 +13,16 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import pytest
+from copies import contents
 
 import helpers
+from helpers import cache, download
 from helpers.data import (
     CLASSES,
     cache_folders,
     find_data,
     load_data,
+    main,
     mean_image,
     scale_pixels,
     split_indices,
@@ -316,13 +320,16 @@ class TestCacheFolders:
         assert find_data() == own
         assert not (tmp_path / "no such folder").exists()
 
-    def test_data_is_fetched_into_the_users_own_cache_never_into_the_shared_folder(self, clean_environment, tmp_path):
-        fetched = []
+    def test_data_is_fetched_into_the_users_own_cache_never_into_the_shared_folder(
+        self, clean_environment, data_folder, tmp_path
+    ):
         clean_environment.setenv("CIFAR10_SHARED", str(tmp_path / "shared"))
         clean_environment.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "own"))
-        clean_environment.setattr("helpers.download.fetch", fetched.append)
-        find_data()
-        assert fetched == [tmp_path / "own" / "cifar-10"]
+        copy = [("copy", download.from_copy(data_folder))]
+        clean_environment.setattr("helpers.download.default_sources", lambda: copy)
+        assert find_data() == tmp_path / "own" / "cifar-10"
+        assert not (tmp_path / "shared").exists()
+        shutil.rmtree(tmp_path / "own")
 
     def test_a_folder_with_spaces_and_accents_works(self, clean_environment, copied_cache):
         folder = copied_cache("Données d’été 数据 $x%20#1")
@@ -331,8 +338,129 @@ class TestCacheFolders:
         assert load_data(str(folder)).labels_test[:3].tolist() == [3, 8, 8]
 
 
+class TestCommandLine:
+    def test_fetch_is_what_it_does_unless_told_otherwise(self, world, monkeypatch, capsys):
+        monkeypatch.setattr(download, "OFFICIAL", world.sound.as_uri())
+        for arguments in ([], ["fetch"]):
+            assert main(arguments) == 0
+            assert capsys.readouterr().out == f"CIFAR-10, verified: {world.home}\n"
+        world.is_sound()
+
+    def test_verify_and_where_name_the_folder(self, data_folder, clean_environment, capsys):
+        clean_environment.setenv("CIFAR10_SHARED", str(data_folder))
+        assert main(["verify"]) == 0
+        assert capsys.readouterr().out == f"CIFAR-10, verified: {data_folder}\n"
+        assert main(["where"]) == 0
+        assert capsys.readouterr().out == f"{data_folder}\n"
+
+    @pytest.mark.parametrize("command", ["verify", "where"])
+    def test_verify_and_where_say_what_is_wrong_and_fetch_nothing(self, world, monkeypatch, capsys, command):
+        monkeypatch.setattr(download, "fetch", lambda *_: pytest.fail("fetched"))
+        shutil.copy(world.sound / "test.bin", world.home)
+        assert main([command]) == 1
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err == (
+            f"No sound copy of CIFAR-10 in {world.home}: train.bin (missing). Run python -m helpers.data to fetch it.\n"
+        )
+        world.holds("test.bin")
+
+    @pytest.mark.parametrize("kind", ["nothing there", "no archive", "web page", "empty folder", "wrong byte", "short"])
+    @pytest.mark.parametrize("command", ["fetch", "verify"])
+    def test_a_copy_that_is_none_is_refused(self, kind, command, world, wrong_archive, tmp_path, capsys):
+        copy = tmp_path / "copy"
+        if kind == "no archive":
+            copy.write_bytes(b"hello")
+        elif kind == "web page":
+            copy.write_bytes(b"<!doctype html><title>File not found</title>")
+        elif kind == "empty folder":
+            copy.mkdir()
+        elif kind == "wrong byte":
+            copy = wrong_archive
+        elif kind == "short":
+            copy.mkdir()
+            shutil.copy(world.sound / "test.bin", copy)
+            (copy / "train.bin").write_bytes(b"short")
+        assert main([command, "--from", str(copy)]) == 1
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        reason = {
+            "nothing there": "no such file or folder",
+            "no archive": "not a tar.gz archive",
+            "web page": "a web page came in place of the archive (File not found)",
+            "empty folder": "no data_batch_1.bin in it",
+            "wrong byte": "data_batch_4.bin is not the published file: its SHA-256 differs",
+            "short": "data_batch_1.bin has 5 bytes where 30,730,000 belong",
+        }[kind]
+        assert reason in printed.err
+        assert str(copy) in printed.err
+        assert "Traceback" not in printed.err
+        world.holds()
+
+    def test_to_prepares_a_folder_from_what_is_here_without_the_network(self, data_folder, world, monkeypatch, capsys):
+        monkeypatch.setenv("CIFAR10_HOME", str(data_folder))
+        assert main(["--to", str(world.home)]) == 0
+        assert capsys.readouterr().out == f"CIFAR-10, verified: {world.home}\n"
+        world.is_sound()
+        assert main(["--to", str(world.home), "--from", "/no/such/copy"]) == 0, "it is there already"
+
+    def test_from_and_to_go_together(self, archive, world, tmp_path, capsys):
+        assert main(["--from", str(archive), "--to", str(tmp_path / "stick")]) == 0
+        assert contents(tmp_path / "stick") == ["test.bin", "train.bin"]
+        assert cache.damage(tmp_path / "stick") == {}
+        world.holds()
+
+    def test_clear_removes_the_data_and_nothing_else(self, world, capsys):
+        download.fetch(world.home, [("copy", download.from_copy(world.sound))])
+        (world.home / "train.bin.damaged").write_bytes(b"old")
+        assert main(["clear"]) == 0
+        removed = f"Removed from {world.home}: train.bin, train.bin.damaged, test.bin\n"
+        assert capsys.readouterr().out == removed
+        world.holds()
+        assert main(["clear"]) == 0
+        assert "nothing, there was none" in capsys.readouterr().out
+        (world.home / "notes.txt").unlink()
+        assert main(["clear"]) == 0
+        assert not world.home.exists()
+
+    def test_clear_never_touches_the_shared_copy(self, world, clean_environment, tmp_path, capsys):
+        clean_environment.setenv("CIFAR10_SHARED", str(world.sound))
+        clean_environment.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "own"))
+        assert main(["clear"]) == 0
+        assert cache.damage(world.sound) == {}
+
+    def test_json_is_one_object(self, data_folder, world, monkeypatch, capsys):
+        assert main(["verify", "--json"]) == 1
+        printed = capsys.readouterr()
+        answer = json.loads(printed.out)
+        assert (answer["command"], answer["exit_code"], answer["folder"]) == ("verify", 1, None)
+        assert "train.bin (missing)" in answer["message"]
+        assert printed.err == ""
+        monkeypatch.setenv("CIFAR10_HOME", str(data_folder))
+        assert main(["where", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {
+            "command": "where", "exit_code": 0, "folder": str(data_folder), "message": str(data_folder),
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [["--form", "x"], ["fetchh"], ["where", "--from", "x"], ["clear", "--to", "x"], ["verify", "--to", "x"]],
+    )
+    def test_wrong_use_gives_code_2(self, arguments, capsys):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 2
+
+    def test_it_runs_as_a_module(self, data_folder):
+        done = subprocess.run(
+            [sys.executable, "-m", "helpers.data", "verify"],
+            env={**os.environ, "CIFAR10_HOME": str(data_folder)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (0, f"CIFAR-10, verified: {data_folder}\n")
+
+
 class TestImports:
-    @pytest.mark.parametrize("module", ["helpers", "helpers.data", "helpers.download", "helpers.arguments"])
+    @pytest.mark.parametrize("module", ["helpers", "helpers.data", "helpers.archive", "helpers.arguments"])
     def test_neither_tensorflow_nor_matplotlib_is_loaded(self, module):
         loaded = run_python(f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})").split()
         assert "helpers" in loaded
@@ -345,7 +473,9 @@ class TestImports:
         )
         assert run_python(code, CIFAR10_HOME=str(data_folder)).split() == ["6", "False", "False"]
 
-    @pytest.mark.parametrize("module", ["__init__", "errors", "download", "data", "arguments", "softmax"])
+    @pytest.mark.parametrize(
+        "module", ["__init__", "errors", "archive", "cache", "download", "data", "arguments", "softmax"]
+    )
     def test_no_module_behind_the_plots_imports_matplotlib(self, module):
         source = (Path(helpers.__file__).parent / f"{module}.py").read_text(encoding="utf-8")
         imported = {

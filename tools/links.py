@@ -5,7 +5,8 @@
     python tools/links.py --check         change nothing; exit 1 where something disagrees
 
 Generated are: the README's table of notebooks, between its markers, from each notebook's own header; in each notebook
-the cell tagged `badges` and the cell tagged `colab`; and the addresses in other prose (the README, hub/README.md, ...).
+the cell tagged `badges` and the cell tagged `colab`; the table of faults in docs/data.md, from the tests; and the
+addresses in other prose (the README, hub/README.md, ...).
 """
 
 import re
@@ -13,10 +14,13 @@ import sys
 import tomllib
 from pathlib import Path
 
+import faults
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+DATA_PAGE = ROOT / "docs" / "data.md"
+FAULTS = re.compile(r"(<!-- faults -->\n).*?(<!-- /faults -->)", re.DOTALL)
 TABLE = re.compile(r"(<!-- notebooks -->\n).*?(<!-- /notebooks -->)", re.DOTALL)
 HEADER = re.compile(r"# (?P<number>\d+) · (?P<title>.+)\n\n> (?P<lesson>.+)\n")
 MINUTES = re.compile(r"\*\*Time\*\* about (\d+) minutes")
@@ -87,6 +91,8 @@ def expected(where: str) -> dict[Path, str]:
     named = [*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), ROOT / "CITATION.cff", ROOT / "pyproject.toml"]
     texts = {path: moved(path.read_text(encoding="utf-8"), where) for path in named}
     texts[README] = TABLE.sub(lambda match: match[1] + table(where) + match[2], texts[README])
+    rows = faults.table(ROOT / "tests")
+    texts[DATA_PAGE] = FAULTS.sub(lambda match: match[1] + rows + match[2], texts[DATA_PAGE])
     for path in notebooks():
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:

@@ -1,0 +1,604 @@
+"""What disks, other processes and users do to the cache, by real means, and what the learner gets all the same.
+
+Each `fault` is a row of the table in docs/data.md.
+"""
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from copies import FILE_BYTES, NAMES, contents, official_bytes
+from loopback import file_page
+from nbclient import NotebookClient
+from series import PATHS, code_cells, read
+
+from helpers import cache, data, download
+from helpers.data import load_data, main
+from helpers.errors import DatasetError
+
+fault = pytest.mark.fault
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals, limits and rights")
+
+
+def fetch_copy(world) -> None:
+    download.fetch(world.home, [("copy", download.from_copy(world.sound))])
+
+
+def python(code: str, *arguments, before: tuple = (), **environment) -> subprocess.CompletedProcess:
+    """Run `code` in a fresh interpreter, with the helpers and what it needs of them imported."""
+    code = "import os, signal, sys, pathlib\nfrom helpers import cache, data, download\n" + code
+    return subprocess.run(
+        [*before, sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=300,
+        env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def with_mount(shell: str, *arguments) -> tuple:
+    """Return the start of a command that runs after the shell has mounted what it wants, for itself alone."""
+    unshare = shutil.which("unshare", path=os.defpath)
+    begin = (unshare, "-rm", "sh", "-ec", f'{shell}; shift {len(arguments)}; exec "$@"', "sh", *map(str, arguments))
+    if not unshare or subprocess.run([*begin, "true"], capture_output=True, env={"PATH": os.defpath}).returncode:
+        pytest.skip("this machine does not let us mount a file system (unshare -rm)")
+    return ("env", f"PATH={os.defpath}", *begin) if Path("/usr/bin/env").exists() else begin
+
+
+READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"'
+
+
+@pytest.fixture(autouse=True)
+def programs(monkeypatch, world, tmp_path):
+    """Let the tests of this file find programs, but no npm."""
+    (tmp_path / "bin").mkdir()
+    for name in ("env", "sh", "mount", "true", "strace"):
+        if there := shutil.which(name, path=os.defpath + ":/usr/sbin:/sbin"):
+            (tmp_path / "bin" / name).symlink_to(there)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+
+class TestDisk:
+    @fault("The disk fills up in mid-download (ENOSPC)", "Nothing is left; the message names the folder, its free "
+           "space and what to do. Once there is space, the next call succeeds.")  # fmt: skip
+    def test_a_disk_that_fills_up(self, world, tmp_path):
+        (tmp_path / "disk").mkdir()
+        done = python(
+            """
+import json
+disk, sound = map(pathlib.Path, sys.argv[1:])
+whole = cache.verified
+def filling(name, pieces):
+    if name == "data_batch_4.bin":  # a film arrives on the same disk
+        (disk / "film").write_bytes(bytes(90_000_000))
+    yield from whole(name, pieces)
+cache.verified = filling
+try:
+    download.fetch(disk / "cache", [("copy", download.from_copy(sound))])
+except data.DatasetError as error:
+    first = str(error)
+left = sorted(os.listdir(disk)), os.listdir(disk / "cache")
+(disk / "film").unlink()
+cache.verified = whole
+download.fetch(disk / "cache", [("copy", download.from_copy(sound))])
+print(json.dumps([first, left, sorted(os.listdir(disk / "cache"))]))
+""",
+            tmp_path / "disk", world.sound,
+            before=with_mount('mount -t tmpfs -o size=250m none "$1"', tmp_path / "disk"),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        said, left, after = json.loads(done.stdout)
+        assert said.startswith(f"CIFAR-10 could not be written to {tmp_path / 'disk' / 'cache'}: No space left")
+        assert "MB free there). The disk is full: 190 MB are needed. Free some space, or set CIFAR10_HOME" in said
+        assert left == [["cache", "film"], []]
+        assert after == ["test.bin", "train.bin"]
+
+    @fault("The disk is too full from the start", "It is said before anything is downloaded.")
+    def test_a_full_disk_is_noticed_at_once(self, world, tmp_path):
+        (tmp_path / "disk").mkdir()
+        done = python(
+            "download.default_sources = lambda: [('net', lambda *_: print('downloaded'))]\nsys.exit(data.main([]))",
+            before=with_mount('mount -t tmpfs -o size=100m none "$1"', tmp_path / "disk"),
+            CIFAR10_HOME=str(tmp_path / "disk" / "cache"),
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "No space left on device (105 MB free there). The disk is full: 190 MB are needed." in done.stderr
+
+    @posix
+    @fault("Files may not grow so large (EFBIG, ulimit -f)", "The message names the limit; nothing is left.")
+    def test_a_file_limit(self, world):
+        done = python(
+            "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (50_000_000, 50_000_000))\n"
+            "download.OFFICIAL = sys.argv[1]\nsys.exit(data.main([]))",
+            world.sound.as_uri(),
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"CIFAR-10 could not be written to {world.home}: File too large (")
+        assert "Raise the limit (ulimit -f), or set CIFAR10_HOME" in done.stderr
+        assert "Traceback" not in done.stderr
+        world.holds()
+        world.recovers()
+
+    @fault("A quota is used up (EDQUOT)", "The message names the quota; nothing is left.")
+    def test_a_quota(self, world):
+        strace = shutil.which("strace")
+        injected = ["-qq", "-o", "/dev/null", "-e", "trace=write", "-e", "inject=write:error=EDQUOT:when=900"]
+        if not strace or subprocess.run([strace, *injected, "true"], capture_output=True).returncode:
+            pytest.skip("strace, which makes the kernel answer as with a quota, is missing or may not trace")
+        done = python(
+            "download.OFFICIAL = sys.argv[1]\nsys.exit(data.main([]))", world.sound.as_uri(), before=(strace, *injected)
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"CIFAR-10 could not be written to {world.home}: Disk quota exceeded (")
+        assert "Your disk quota is used up: 190 MB are needed." in done.stderr
+        world.holds()
+        world.recovers()
+
+    @pytest.mark.parametrize("code", ["ENOSPC", "EDQUOT", "EFBIG", "EIO", "EROFS"])
+    @pytest.mark.parametrize("step", ["write", "fsync", "replace"])
+    def test_whatever_the_disk_says_nothing_is_left(self, world, monkeypatch, code, step):
+        """The same on machines where the tests above are skipped, and for every step; here the error is simulated."""
+        number = getattr(errno, code)
+
+        def refuse(*_):
+            raise OSError(number, os.strerror(number))
+
+        with monkeypatch.context() as broken:
+            if step == "write":
+                broken.setattr(cache, "read_pieces", lambda file: iter([]))  # the cache itself is read as before
+                broken.setattr(cache, "verified", refuse)
+            else:
+                broken.setattr(cache.os, step, refuse)
+            with pytest.raises(DatasetError) as caught:
+                download.fetch(world.home, [("copy", download.from_copy(world.sound))])
+        assert f"could not be written to {world.home}: {os.strerror(number)} (" in str(caught.value)
+        world.holds()
+        world.recovers()
+
+    @posix
+    @fault("A file stands where the cache folder belongs", "The message names the path.")
+    def test_a_folder_that_cannot_be_made_is_named(self, world):
+        with pytest.raises(DatasetError) as caught:
+            load_data(world.neighbour / "cache")
+        assert f"could not be written to {world.neighbour / 'cache'}: Not a directory" in str(caught.value)
+        world.holds()
+
+    @fault("The disk gives back other bytes than were written", "No array is made of them; another disk is advised.")
+    def test_a_disk_that_forgets_is_not_believed(self, world, monkeypatch):
+        monkeypatch.setattr(download, "fetch", lambda folder: None)
+        with pytest.raises(DatasetError, match=r"does not keep what is written there: train\.bin .missing"):
+            load_data()
+
+
+class TestRights:
+    @fault("The cache is full and read-only", "It is used, with no write at all.")
+    def test_a_full_read_only_cache_is_used(self, world, tmp_path):
+        fetch_copy(world)
+        done = python("print(data.load_data().labels_train[:3].tolist())", before=with_mount(READ_ONLY, tmp_path))
+        assert (done.returncode, done.stdout, done.stderr) == (0, "[6, 9, 9]\n", "")
+
+    def test_a_sound_cache_is_opened_without_an_attempt_to_write(self, world, monkeypatch):
+        """Python reports every file that is opened, made, renamed or removed to an audit hook."""
+        monkeypatch.delenv("CIFAR10_HOME")
+        done = python(
+            """
+def report(event, arguments):
+    if event == "open" and arguments[1] and set(str(arguments[1])) & set("wax+"):
+        print("opens to write:", arguments[0])
+    if event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod", "os.utime", "os.link", "os.truncate"):
+        print(event, arguments)
+sys.addaudithook(report)
+records = data.load_data()
+sys.exit(int(records.labels_train[0]))
+""",
+            CIFAR10_SHARED=str(world.sound), HOME=str(world.home), PYTHONDONTWRITEBYTECODE="1",
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (6, "")
+        world.holds()
+
+    @fault("The cache is empty and read-only", "The message says so, and what to do.")
+    def test_an_empty_read_only_cache_is_named(self, world, tmp_path):
+        done = python("sys.exit(data.main([]))", before=with_mount(READ_ONLY, tmp_path))
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"CIFAR-10 could not be written to {world.home}: Read-only file system (" in done.stderr
+        assert "Make sure that you may write there, or set CIFAR10_HOME" in done.stderr
+        world.holds()
+        world.recovers()
+
+    @posix
+    @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
+    def test_a_folder_without_the_right_to_write_is_named(self, world):
+        world.home.chmod(0o555)
+        with pytest.raises(DatasetError, match="Permission denied"):
+            load_data()
+        world.home.chmod(0o755)
+        world.recovers()
+
+    @posix
+    @fault("Others are to read the cache", "Files and folders have the rights that the umask gives.")
+    @pytest.mark.parametrize(("umask", "file", "folder"), [(0o022, 0o644, 0o755), (0o027, 0o640, 0o750)])
+    def test_rights_are_what_umask_says(self, world, umask, file, folder):
+        before = os.umask(umask)
+        try:
+            download.fetch(world.home / "a" / "b", [("copy", download.from_copy(world.sound))])
+        finally:
+            os.umask(before)
+        for name in ("train.bin", "test.bin"):
+            assert (world.home / "a" / "b" / name).stat().st_mode & 0o777 == file
+        assert {path.stat().st_mode & 0o777 for path in (world.home / "a", world.home / "a" / "b")} == {folder}
+
+
+class TestSharedCopy:
+    @pytest.fixture
+    def own(self, world, monkeypatch):
+        """Let CIFAR10_SHARED be in force, with `world.home` as the user's own cache."""
+        monkeypatch.delenv("CIFAR10_HOME")
+        user = world.home.parent / "user"
+        user.mkdir()
+        monkeypatch.setattr(data.platformdirs, "user_cache_dir", lambda *_: str(user))
+        world.home = world.home.rename(user / "cifar-10")
+
+    @fault("A shared copy (CIFAR10_SHARED) is whole", "It is used, and nothing is written anywhere.")
+    def test_a_sound_shared_copy_is_used(self, world, own, monkeypatch, capsys):
+        monkeypatch.setenv("CIFAR10_SHARED", str(world.sound))
+        monkeypatch.setattr(download, "fetch", lambda folder: pytest.fail("fetched"))
+        assert load_data().labels_test[:3].tolist() == [3, 8, 8]
+        world.holds()
+        assert capsys.readouterr().err == ""
+
+    @fault("The shared copy is damaged, or empty", "It is passed over with a warning, and left as it is.")
+    @pytest.mark.parametrize("kind", ["damaged", "empty", "no folder"])
+    def test_a_damaged_shared_copy_is_passed_over(self, world, own, monkeypatch, capsys, tmp_path, kind):
+        shared = tmp_path / "shared"
+        if kind == "damaged":
+            shutil.copytree(world.sound, shared)
+            flip(shared / "test.bin", 5_000_000)
+        elif kind == "empty":
+            shared.mkdir()
+        before = {path.name: path.stat().st_mtime_ns for path in shared.glob("*")}
+        monkeypatch.setenv("CIFAR10_SHARED", str(shared))
+        monkeypatch.setattr(download, "OFFICIAL", world.sound.as_uri())
+        assert load_data().labels_test[:3].tolist() == [3, 8, 8]
+        said = capsys.readouterr().err
+        assert f"The shared copy of CIFAR-10 in {shared} is passed over: " in said
+        assert ("test_batch.bin is not the published file" if kind == "damaged" else "train.bin (missing)") in said
+        assert {path.name: path.stat().st_mtime_ns for path in shared.glob("*")} == before
+        world.is_sound()
+
+
+def flip(path: Path, place: int, mask: int = 1) -> None:
+    with open(path, "r+b") as file:
+        file.seek(place)
+        byte = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes([byte ^ mask]))
+
+
+class TestDamage:
+    @pytest.fixture
+    def filled(self, world, monkeypatch):
+        """Fill the cache; let a sound copy be the one source."""
+        fetch_copy(world)
+        monkeypatch.setattr(download, "OFFICIAL", world.sound.as_uri())
+
+    @fault(
+        "A bit flips in one of the six files",
+        "The file is named, set aside and fetched again; what is sound stays. No wrong byte becomes an array.",
+    )
+    @pytest.mark.parametrize(("number", "place", "bit"), [
+        (0, 0, 0), (1, 1, 7), (2, 15_000_000, 3), (3, FILE_BYTES - 1, 0), (4, 262_144, 6), (5, FILE_BYTES - 1, 7),
+    ])  # fmt: skip
+    def test_one_flipped_bit_is_noticed(self, world, filled, capsys, number, place, bit):
+        cached = "test.bin" if number == 5 else "train.bin"
+        flip(world.home / cached, (0 if number == 5 else number * FILE_BYTES) + place, 1 << bit)
+        assert cache.damage(world.home) == {cached: f"{NAMES[number]} is not the published file: its SHA-256 differs"}
+        loaded = load_data()
+        assert loaded.labels_train[:3].tolist() == [6, 9, 9]
+        assert f"{world.home / cached} is damaged: {NAMES[number]} is not" in capsys.readouterr().err
+        world.is_sound(f"{cached}.damaged")
+
+    @fault("A label 10 in the cache", "It is noticed like any other wrong byte.")
+    def test_a_label_10_is_noticed(self, world, filled):
+        flip(world.home / "test.bin", 3_073 * 77, official_bytes(world.sound, 5)[3_073 * 77] ^ 10)
+        assert load_data().labels_test.max() == 9
+        world.is_sound("test.bin.damaged")
+
+    @fault("A file is too short, too long, empty, missing or in the wrong order", "It is fetched again.")
+    @pytest.mark.parametrize(
+        ("damage", "words"),
+        [
+            (lambda home: os.truncate(home / "test.bin", FILE_BYTES - 1), "test_batch.bin has 30,729,999 bytes"),
+            (lambda home: os.truncate(home / "train.bin", 3 * FILE_BYTES), "data_batch_4.bin has 0 bytes"),
+            (lambda home: os.truncate(home / "train.bin", 0), "data_batch_1.bin has 0 bytes"),
+            (lambda home: os.truncate(home / "train.bin", 5 * FILE_BYTES + 1), "it has bytes past its end"),
+            (lambda home: os.truncate(home / "test.bin", 2 * FILE_BYTES), "it has bytes past its end"),
+            (lambda home: (home / "test.bin").unlink(), ""),
+            (lambda home: os.replace(home / "test.bin", home / "train.bin"), "data_batch_1.bin is not the published"),
+        ],
+        ids=["a byte short", "two files short", "empty", "a byte more", "twice as long", "missing", "wrong file"],
+    )
+    def test_a_wrong_length_is_noticed(self, world, filled, damage, words, capsys):
+        damage(world.home)
+        loaded = load_data()
+        assert [array.shape for array in loaded[:4]] == [(50_000, 3072), (50_000,), (10_000, 3072), (10_000,)]
+        assert words in capsys.readouterr().err
+        left = [name for name in contents(world.home) if name.endswith(".damaged")]
+        assert len(left) == (words != "")
+        world.is_sound(*left)
+
+    @posix
+    @fault("A folder, or something that cannot be read, bears a file's name", "It is set aside like a damaged file.")
+    def test_a_folder_under_a_files_name_is_set_aside(self, world, filled, capsys):
+        (world.home / "test.bin").unlink()
+        (world.home / "test.bin").mkdir()
+        load_data()
+        assert "it cannot be read (Is a directory)" in capsys.readouterr().err
+        world.is_sound("test.bin.damaged")
+
+    @fault("The cache is damaged, and no source answers", "The damaged file is named and set aside; no array is made.")
+    def test_damage_without_a_source_gives_an_error_and_no_array(self, world, filled, monkeypatch, capsys):
+        flip(world.home / "train.bin", 99)
+        monkeypatch.setattr(download, "OFFICIAL", "http://127.0.0.1:9/nobody")
+        with pytest.raises(DatasetError, match="could not be fetched"):
+            load_data()
+        assert "data_batch_1.bin is not the published file" in capsys.readouterr().err
+        world.holds("test.bin", "train.bin.damaged")
+        world.recovers("train.bin.damaged")
+
+    @fault("The cache is replaced, or cleared, under open arrays", "The arrays keep their bytes.")
+    def test_open_arrays_stay_valid(self, world, filled):
+        loaded = load_data()
+        for _ in range(2):
+            flip(world.home / "train.bin", 123_456_789)  # in place: that one does reach the arrays, until replaced
+            flip(world.home / "train.bin", 123_456_789)
+            os.replace(world.home / "train.bin", world.home / "elsewhere")
+            os.replace(world.home / "elsewhere", world.home / "train.bin")
+            shutil.copy(world.home / "test.bin", world.home / "new")
+            flip(world.home / "new", 1_000)
+            os.replace(world.home / "new", world.home / "test.bin")
+            load_data()
+        assert main(["clear"]) == 0
+        world.holds()
+        for number, images in ((0, loaded.images_train[:10_000]), (5, loaded.images_test)):
+            published = np.frombuffer(official_bytes(world.sound, number), np.uint8).reshape(-1, 3_073)
+            np.testing.assert_array_equal(images, published[:, 1:])
+
+    def test_what_was_verified_is_what_is_mapped(self, world, filled, monkeypatch):
+        """A file that takes the name between the check and the mapping is not the one that is mapped."""
+        memmap = np.memmap
+
+        def too_late(file, **options):
+            os.replace(world.home / "wrong", file.name)
+            (world.home / "wrong").write_bytes(bytes(FILE_BYTES))
+            return memmap(file, **options)
+
+        (world.home / "wrong").write_bytes(bytes(5 * FILE_BYTES))
+        monkeypatch.setattr(cache.np, "memmap", too_late)
+        records, wrong = cache.read_cache(world.home)
+        assert wrong == {}
+        assert records["train.bin"][:3, 0].tolist() == [6, 9, 9]
+        assert records["test.bin"][:3, 0].tolist() == [3, 8, 8]
+
+
+@posix
+class TestKilledProcesses:
+    """kill -9 leaves no time to tidy up: the next one does that."""
+
+    def killed(self, world, code: str) -> None:
+        done = python(f"{code}\ndownload.OFFICIAL = sys.argv[1]\ndata.load_data()", world.sound.as_uri())
+        assert done.returncode == -signal.SIGKILL, done.stderr
+
+    @staticmethod
+    def leftovers(world) -> list[str]:
+        return [name for name in contents(world.home) if name.startswith(".fetch-")]
+
+    @fault("kill -9 during the download", "Nothing stands under a final name; the next call removes the rest.")
+    def test_killed_in_the_download(self, world, server, archive, monkeypatch):
+        server.pages["/archive"] = file_page(archive, stop_after=100_000_000, stall=True)
+        monkeypatch.setenv("CIFAR10_URL", server.address("/archive"))
+        process = subprocess.Popen([sys.executable, "-m", "helpers.data"], stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while not any(path.stat().st_size > 50_000_000 for path in world.home.rglob("*.bin")):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        assert self.leftovers(world)
+        world.holds(*self.leftovers(world))
+        world.recovers()
+
+    @fault("kill -9 while unpacking or verifying", "The same.")
+    def test_killed_while_unpacking(self, world):
+        self.killed(world, """
+verified = cache.verified
+def dying(name, pieces):
+    for number, piece in enumerate(verified(name, pieces)):
+        if name == "data_batch_3.bin" and number == 100:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield piece
+cache.verified = dying
+""")  # fmt: skip
+        world.holds(*self.leftovers(world))
+        world.recovers()
+
+    @fault("kill -9 just before the rename, or between the two", "Each name has the whole file, or none.")
+    @pytest.mark.parametrize("done_before", [0, 1])
+    def test_killed_before_a_rename(self, world, done_before):
+        self.killed(world, f"""
+replace, left = os.replace, [{done_before}]
+def dying(*names):
+    if names[1].suffix == ".bin":
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left[0] -= 1
+    replace(*names)
+os.replace = dying
+""")  # fmt: skip
+        assert cache.read_cache(world.home)[0].keys() == ({"train.bin"} if done_before else set())
+        world.holds(*["train.bin"] * done_before, *self.leftovers(world))
+        world.recovers()
+
+
+class TestManyProcesses:
+    def start(self, world, before: str, count: int = 8) -> list[subprocess.Popen]:
+        code = (
+            "import sys, time, pathlib\nfrom helpers import cache, data, download\n"
+            f"{before}\n"
+            "pathlib.Path(sys.argv[1], str(sys.argv[2])).touch()\n"
+            "while len(list(pathlib.Path(sys.argv[1]).iterdir())) < int(sys.argv[3]): time.sleep(0.01)\n"
+            "loaded = data.load_data()\n"
+            "print(loaded.labels_train[:3].tolist(), int(loaded.images_test[-1].sum()))"
+        )
+        (world.home.parent / "ready").mkdir()
+        return [
+            subprocess.Popen(
+                [sys.executable, "-c", code, world.home.parent / "ready", str(number), str(count)],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+            for number in range(count)
+        ]  # fmt: skip
+
+    @staticmethod
+    def all_did_well(processes, data) -> None:
+        expected = f"[6, 9, 9] {int(data.images_test[-1].sum())}\n"
+        ended = [process.communicate(timeout=500) for process in processes]
+        assert [printed for printed, _ in ended] == [expected] * len(processes), ended
+
+    @fault(
+        "Eight processes at once, with nothing in the cache", "One fetches, the others wait and use what it brought."
+    )
+    def test_eight_at_once_fetch_once(self, world, server, archive, data, monkeypatch):
+        server.pages["/archive"] = file_page(archive)
+        monkeypatch.setenv("CIFAR10_URL", server.address("/archive"))
+        self.all_did_well(self.start(world, ""), data)
+        assert 1 <= len(server.asked) <= 3  # two that begin in the same instant may both take themselves for the first
+        world.is_sound()
+
+    @fault("The same where processes cannot tell who came first", "All fetch; each gets the right bytes.")
+    def test_eight_at_once_without_waiting(self, world, data, monkeypatch):
+        monkeypatch.setenv("CIFAR10_URL", world.sound.as_uri())
+        self.all_did_well(self.start(world, "cache._wait_for_the_first = lambda *_: None"), data)
+        world.is_sound()
+
+    @fault("Another process of the same machine died while it fetched (a stale lock)", "Nobody waits for it.")
+    @posix
+    def test_a_dead_process_is_not_waited_for(self, world, monkeypatch):
+        python("with cache.work_folder(data.cache_folders()[-1]): os.kill(os.getpid(), signal.SIGKILL)")
+        assert any(cache.WORK.fullmatch(name) for name in contents(world.home))
+        monkeypatch.setattr(cache.time, "sleep", lambda _: pytest.fail("waited"))
+        world.recovers()
+
+    @fault("The process that came first hangs", "After 30 s without a sign of life from it, the next one fetches.")
+    @posix
+    def test_a_hanging_process_is_waited_for_only_so_long(self, world, monkeypatch):
+        monkeypatch.setattr(cache, "QUIET_SECONDS", 0.5)
+        code = (
+            "from helpers import cache, data\nimport os, signal\n"
+            "with cache.work_folder(data.cache_folders()[-1]): os.kill(os.getpid(), signal.SIGSTOP)"
+        )
+        hanging = subprocess.Popen([sys.executable, "-c", code])
+        os.waitpid(hanging.pid, os.WUNTRACED)
+        (left,) = [name for name in contents(world.home) if name != "notes.txt"]
+        world.recovers(left)  # it is alive, so its folder stays
+        hanging.send_signal(signal.SIGCONT)
+        assert hanging.wait(60) == 0
+        world.is_sound()
+
+    @fault("Somebody else's lock: a foreign file or folder named like our work folders",
+           "It is waited for in vain for 30 s at the most, and never touched, unless it is a day old.")  # fmt: skip
+    @pytest.mark.parametrize("kind", ["file", "other machine", "old", "link", "strange name"])
+    def test_a_foreign_claim_does_no_harm(self, world, monkeypatch, kind):
+        monkeypatch.setattr(cache, "QUIET_SECONDS", 0.3)
+        machine = cache.MACHINE if kind == "file" else "elsewhere"
+        claim = world.home / f".fetch-{1:020}-{os.getpid()}-{machine}-abc"
+        if kind == "file":
+            claim.write_text("lock")
+        elif kind == "link":
+            (world.home.parent / "precious").mkdir()
+            (world.home.parent / "precious" / "thesis.txt").write_text("years of work")
+            claim.symlink_to(world.home.parent / "precious")
+        elif kind == "strange name":
+            claim = world.home / ".fetch-lock"
+            claim.mkdir()
+        else:
+            claim.mkdir()
+        if kind == "old":
+            os.utime(claim, (1, 1))
+        world.recovers(*[claim.name] * (kind != "old"))
+        if kind == "link":
+            assert (claim / "thesis.txt").read_text() == "years of work"
+
+
+class TestHome:
+    @fault("No home folder is known (HOME unset, a user without a name)", "The message asks for CIFAR10_HOME.")
+    def test_without_a_home_the_error_says_what_to_set(self, world, tmp_path):
+        unshare = shutil.which("unshare", path=os.defpath)
+        begin = (unshare, "-U", "--map-user=54321")
+        if not unshare or subprocess.run([*begin, sys.executable, "-c", ""], capture_output=True).returncode:
+            pytest.skip("this machine does not let us become a user without a name (unshare -U)")
+        bare = {name: os.environ[name] for name in os.environ.keys() - {"HOME", "CIFAR10_HOME", "XDG_CACHE_HOME"}}
+        done = subprocess.run(
+            [*begin, sys.executable, "-m", "helpers.data"], capture_output=True, text=True, env=bare, cwd=tmp_path
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "No home folder is known. Set CIFAR10_HOME to a folder for the data.\n"
+        assert not list(tmp_path.glob("~*"))
+
+    @posix
+    def test_home_unset_means_the_users_entry(self, world, monkeypatch):
+        import pwd
+
+        for name in ("HOME", "CIFAR10_HOME", "XDG_CACHE_HOME"):
+            monkeypatch.delenv(name, raising=False)
+        (folder,) = data.cache_folders()
+        assert folder.is_relative_to(pwd.getpwuid(os.getuid()).pw_dir)
+
+    @fault("Spaces, accents or other letters in the path", "They make no difference: every test here has them.")
+    def test_a_strange_path_works(self, world):
+        assert {" ", "é", "数", "%", "#", "$"} <= set(world.home.name)
+        fetch_copy(world)
+        assert load_data(str(world.home)).labels_test[:3].tolist() == [3, 8, 8]
+
+
+class TestNotebook:
+    @staticmethod
+    def outputs_of_the_load_cell() -> list:
+        """Run the first notebook up to the cell that loads the data; return what that cell shows."""
+        cells = code_cells(read(PATHS[0]))
+        last = next(number for number, cell in enumerate(cells) if "load_data()" in cell.source)
+        notebook = nbformat.v4.new_notebook(cells=cells[: last + 1])
+        NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=True).execute()
+        return notebook.cells[-1].outputs
+
+    @pytest.fixture
+    def no_network(self, monkeypatch):
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    @fault("A notebook is opened without a network and without data", "The cell shows one helpful message, and no "
+           "traceback.")  # fmt: skip
+    def test_without_data_the_cell_shows_one_message(self, world, no_network):
+        (error,) = self.outputs_of_the_load_cell()
+        assert error.output_type == "error"
+        assert error.traceback == [f"DatasetError: {error.evalue}"]
+        assert error.evalue.startswith(f"CIFAR-10 could not be fetched into {world.home} (")
+        for words in ("Check the network and run this again", "CIFAR10_URL", "--from FILE-OR-FOLDER"):
+            assert words in error.evalue
+        world.holds()
+
+    @fault("A notebook is opened with a broken cache and without a network", "The same, after a line that names the "
+           "damaged file.")  # fmt: skip
+    def test_a_broken_cache_is_named_in_the_notebook(self, world, no_network):
+        fetch_copy(world)
+        flip(world.home / "test.bin", 8)
+        said, error = self.outputs_of_the_load_cell()
+        assert (said.name, said.text.count("\n")) == ("stderr", 1)
+        assert said.text.startswith(f"{world.home / 'test.bin'} is damaged: test_batch.bin is not the published file")
+        assert error.traceback == [f"DatasetError: {error.evalue}"]
+        world.holds("train.bin", "test.bin.damaged")
