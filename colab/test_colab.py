@@ -20,8 +20,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from series import PATHS, ROOT, code_cells, read, tagged
 
+from helpers.archive import read_copy
 from helpers.data import find_data
-from helpers.download import ARCHIVE, read_folder
+from helpers.download import ARCHIVE
 
 ENVIRONMENT = ROOT / "_build" / "colab" / "env"
 PYTHON = ENVIRONMENT / "bin" / "python"
@@ -45,8 +46,8 @@ def colab(tmp_path_factory):
     ):
         subprocess.run(command, check=True)
     with tarfile.open(folder / ARCHIVE, "w:gz", compresslevel=1) as archive:
-        for name, records in read_folder(find_data()):
-            (folder / name).write_bytes(records)
+        for name, pieces in read_copy(find_data()):
+            (folder / name).write_bytes(b"".join(pieces))
             archive.add(folder / name, f"cifar-10-batches-bin/{name}")
     (folder / "stub" / "google" / "colab").mkdir(parents=True)
     (folder / "stub" / "google" / "colab" / "__init__.py").touch()

@@ -31,7 +31,8 @@ from memory import Group, forget_files, memory_group, watching
 from nbval.plugin import coalesce_streams
 from series import PATHS, ROOT, code_cells, read
 
-from helpers.download import ARCHIVE, FILE_BYTES, read_folder
+from helpers.archive import FILE_BYTES, read_copy
+from helpers.download import ARCHIVE
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="Binder's images are Linux")]
 
@@ -97,8 +98,8 @@ def image(tmp_path_factory, data_folder, instructions):
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, home / name)
     with tarfile.open(mirror / ARCHIVE, "w:gz", compresslevel=1) as archive:
-        for name, records in read_folder(data_folder):
-            (mirror / name).write_bytes(records)
+        for name, pieces in read_copy(data_folder):
+            (mirror / name).write_bytes(b"".join(pieces))
             archive.add(mirror / name, f"cifar-10-batches-bin/{name}")
             assert (mirror / name).stat().st_size == FILE_BYTES
             (mirror / name).unlink()
