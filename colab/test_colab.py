@@ -9,20 +9,18 @@ package, and the data is verified.
 import json
 import os
 import subprocess
-import tarfile
 from pathlib import Path
 
 import links
 import nbformat
 import pytest
+import served
 from comparing import differences
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from series import PATHS, ROOT, code_cells, read, tagged
 
-from helpers.archive import read_copy
 from helpers.data import find_data
-from helpers.download import ARCHIVE
 
 ENVIRONMENT = ROOT / "_build" / "colab" / "env"
 PYTHON = ENVIRONMENT / "bin" / "python"
@@ -38,17 +36,6 @@ def installed() -> set[str]:
 def colab(tmp_path_factory):
     """Return a function that runs cells in a fresh runtime: on Colab's versions, with neither helpers nor data."""
     folder = tmp_path_factory.mktemp("colab")
-    series = folder / "series.git"
-    for command in (
-        ["git", "init", "--quiet", "--bare", "--initial-branch=main", str(series)],
-        ["git", "-C", str(series), "config", "receive.shallowUpdate", "true"],
-        ["git", "-C", str(ROOT), "push", "--quiet", str(series), "HEAD:refs/heads/main"],
-    ):
-        subprocess.run(command, check=True)
-    with tarfile.open(folder / ARCHIVE, "w:gz", compresslevel=1) as archive:
-        for name, pieces in read_copy(find_data()):
-            (folder / name).write_bytes(b"".join(pieces))
-            archive.add(folder / name, f"cifar-10-batches-bin/{name}")
     (folder / "stub" / "google" / "colab").mkdir(parents=True)
     (folder / "stub" / "google" / "colab" / "__init__.py").touch()
     (folder / "content").mkdir()
@@ -56,9 +43,9 @@ def colab(tmp_path_factory):
         "PATH": f"{ENVIRONMENT / 'bin'}:{os.environ['PATH']}",
         "CIFAR10_HOME": "",
         "CIFAR10_SHARED": "",
-        "CIFAR10_URL": (folder / ARCHIVE).as_uri(),
+        "CIFAR10_URL": served.archive(find_data(), folder / "cifar-10-binary.tar.gz"),
         "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"url.{series.as_uri()}.insteadOf",
+        "GIT_CONFIG_KEY_0": f"url.{served.repository(folder / 'series.git')}.insteadOf",
         "GIT_CONFIG_VALUE_0": f"https://github.com/{links.address()}",
     }
 

@@ -22,6 +22,7 @@ import psutil
 import pytest
 import remote
 import requests
+import served
 from comparing import differences
 from memory import memory_of, watching
 from nbval.plugin import coalesce_streams
@@ -63,14 +64,7 @@ class Hub(NamedTuple):
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
     """Return the address of a repository that holds what is committed here."""
-    path = tmp_path_factory.mktemp("course") / "series.git"
-    for command in (
-        ["git", "init", "--quiet", "--bare", "--initial-branch=main", str(path)],
-        ["git", "-C", str(path), "config", "receive.shallowUpdate", "true"],
-        ["git", "-C", str(ROOT), "push", "--quiet", str(path), "HEAD:refs/heads/main"],
-    ):
-        subprocess.run(command, check=True)
-    return path.as_uri()
+    return served.repository(tmp_path_factory.mktemp("course") / "series.git")
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tarfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -26,13 +25,11 @@ import psutil
 import pytest
 import remote
 import requests
+import served
 from comparing import differences
 from memory import Group, forget_files, memory_group, watching
 from nbval.plugin import coalesce_streams
 from series import PATHS, ROOT, code_cells, read
-
-from helpers.archive import FILE_BYTES, read_copy
-from helpers.download import ARCHIVE
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="Binder's images are Linux")]
 
@@ -97,12 +94,6 @@ def image(tmp_path_factory, data_folder, instructions):
     for name in tracked_files():
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, home / name)
-    with tarfile.open(mirror / ARCHIVE, "w:gz", compresslevel=1) as archive:
-        for name, pieces in read_copy(data_folder):
-            (mirror / name).write_bytes(b"".join(pieces))
-            archive.add(mirror / name, f"cifar-10-batches-bin/{name}")
-            assert (mirror / name).stat().st_size == FILE_BYTES
-            (mirror / name).unlink()
     foreign = ("CIFAR10_", "XDG_", "PYTHON", "VIRTUAL")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | {
         "HOME": str(home), "REPO_DIR": str(home), "NB_PYTHON_PREFIX": str(prefix), "KERNEL_PYTHON_PREFIX": str(prefix),
@@ -113,7 +104,7 @@ def image(tmp_path_factory, data_folder, instructions):
     copied = instructions.index(("COPY", "--chown=1000:1000 src/ ${REPO_DIR}/"))
     steps = [argument for name, argument in instructions[copied:] if name == "RUN"]
     assert len(steps) == 3, steps
-    building = environment | {"CIFAR10_URL": (mirror / ARCHIVE).as_uri()}
+    building = environment | {"CIFAR10_URL": served.archive(data_folder, mirror / "cifar-10-binary.tar.gz")}
     for step in steps:
         done = subprocess.run(["bash", "-c", step], cwd=home, env=building, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{step}\n{done.stdout}\n{done.stderr}"
@@ -155,7 +146,7 @@ def test_the_image_holds_the_lock_the_helpers_and_the_data(image):
 
 
 @contextlib.contextmanager
-def served(image: Image, group: Group):
+def started(image: Image, group: Group):
     """Start JupyterLab, counted by `group`, with no way to the network; yield a session, its address, its process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -219,7 +210,7 @@ def test_a_notebook_opens_and_runs_within_the_limit(image, path, report):
     stamps = [file.stat().st_mtime_ns for file in sorted(data.iterdir())]
     forget_files([image.prefix, image.home])  # so that what the notebook reads counts, as in a fresh container
     peak = {"anonymous": 0.0, "working": 0.0}
-    with memory_group(LIMIT) as group, served(image, group) as (session, base, process):
+    with memory_group(LIMIT) as group, started(image, group) as (session, base, process):
 
         def look():
             for name, amount in group.now([process.pid, *(c.pid for c in process.children(recursive=True))]).items():

@@ -1,12 +1,13 @@
 """What the measurements of Binder and the hub rest on."""
 
+import contextlib
 import os
 import sys
 import threading
 
 import psutil
 import pytest
-from memory import memory_group, memory_of, watching
+from memory import Group, memory_group, memory_of, watching
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux says of a process")
 
@@ -26,9 +27,10 @@ def test_a_process_that_has_ended_holds_nothing():
     assert memory_of([2**22 + 1]) == (0, 0, 0)
 
 
-def test_a_group_counts_its_command_and_nothing_else():
+@pytest.mark.parametrize("make", [lambda: memory_group(512), lambda: contextlib.nullcontext(Group(None))])
+def test_a_group_counts_its_command_and_nothing_else(make):
     code = "data = bytearray(b'1') * (100 * 2**20); print(len(data), flush=True); input()"
-    with memory_group(512) as group:
+    with make() as group:
         command = group.command([sys.executable, "-c", code])
         with psutil.Popen(command, stdin=-1, stdout=-1) as process:
             process.stdout.readline()
