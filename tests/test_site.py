@@ -17,9 +17,10 @@ NO_PAGES = {
 
 
 def test_every_text_of_the_repository_is_in_the_menu():
-    listed = subprocess.run(["git", "ls-files", "*.md", "*.ipynb"], cwd=ROOT, capture_output=True, check=True)
+    listed = subprocess.run(["git", "ls-files", "*.md", "notebooks/*.ipynb"], cwd=ROOT, capture_output=True, check=True)
     assert set(listed.stdout.decode().split()) - NO_PAGES == PAGES
     assert all(build_site.menu().values())
+    assert not [name for name in PAGES if name.endswith(".ipynb") and not name.startswith("notebooks/")]  # solutions
 
 
 @pytest.mark.parametrize(
