@@ -28,6 +28,9 @@ test: lint data .venv-coursework/ready ## everything that CI checks
 check: tools data ## the fast part of the tests, for daily work
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests
 
+defences: data tools ## take each defence out of the loader and see the test of its fault fail (five minutes)
+	$(BIN)/python -m pytest -n 2 tests/defences.py
+
 lint: tools     ## look for mistakes and untidiness
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -120,4 +123,4 @@ _build/hub/ready: hub/install hub/requirements.txt pyproject.toml $(wildcard hel
 	  hub/install hub/requirements.txt --from "$$($(BIN)/python -c 'from helpers.data import find_data; print(find_data())')"
 	@touch $@
 
-.PHONY: help lab run test check lint bench refresh coursework grade binder hub colab links site deadlinks lock upgrade clean data learner tools
+.PHONY: help lab run test check lint defences bench refresh coursework grade binder hub colab links site deadlinks lock upgrade clean data learner tools

