@@ -55,14 +55,15 @@ def pictures_match(saved: str, fresh: str, share: float = 0.02) -> bool:
 
 
 def without_progress(outputs: list) -> list:
-    """Drop progress bars, which a saved notebook does not hold."""
+    """Drop progress bars and live widgets, which a saved notebook does not hold."""
     cleaned = []
     for output in outputs:
         if output["output_type"] == "stream":
             text = run_notebooks.without_bars(output["text"])
             cleaned += [{**output, "text": text}] if text else []
         else:
-            cleaned.append(output)
+            data = {kind: value for kind, value in output.get("data", {}).items() if kind != run_notebooks.LIVE}
+            cleaned.append({**output, "data": data} if "data" in output else output)
     return cleaned
 
 

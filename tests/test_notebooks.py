@@ -22,6 +22,7 @@ OTHER = {
     "04": {"seed": 3, "batch_size": 64, "learning_rate": 0.1, "steps": 250},
     "05": {"seed": 1, "learning_rate": 0.1, "batch_size": 50, "steps": 300, "weight_decay": 0.001},
     "06": {"seed": 3, "learning_rate": 0.1, "batch_size": 50, "steps": 300, "weight_decay": 0.01, "class_name": "ship"},
+    "07": {"seed": 3, "learning_rate": 0.1, "batch_size": 50, "steps": 300, "weight_decay": 0.01, "index": 4_321},
     "08": {"seed": 3, "learning_rate": 0.000_002, "batch_size": 50, "steps": 300},
     "09": {"seed": 3, "hidden_units": 17, "learning_rate": 0.1, "batch_size": 64, "steps": 250},
 }

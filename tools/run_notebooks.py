@@ -22,6 +22,7 @@ NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "_build"
 PICTURE = ROOT / "docs" / "templates.png"
 CELL_TIMEOUT = 600  # seconds
+LIVE = "application/vnd.jupyter.widget-view+json"  # controls, which show nothing but an error without their kernel
 
 
 def peak_memory(pid: int) -> float:
@@ -59,7 +60,7 @@ def without_bars(text: str) -> str:
 
 
 def tidy(notebook) -> None:
-    """Drop what differs from run to run without meaning anything: progress bars, versions, timings."""
+    """Drop what differs from run to run without meaning anything: progress bars, live controls, versions, timings."""
     notebook.metadata.pop("widgets", None)
     notebook.metadata["kernelspec"] = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     notebook.metadata["language_info"] = {"name": "python"}
@@ -69,6 +70,7 @@ def tidy(notebook) -> None:
             for output in cell.outputs:
                 if output.output_type == "stream":
                     output.text = without_bars(output.text)
+                output.get("data", {}).pop(LIVE, None)
             cell.outputs = [output for output in cell.outputs if output.output_type != "stream" or output.text]
 
 

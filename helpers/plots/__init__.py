@@ -2,7 +2,7 @@
 
 from helpers.plots.curves import *  # noqa: F403
 from helpers.plots.diagrams import *  # noqa: F403
-from helpers.plots.figure import new_figure, show  # noqa: F401
+from helpers.plots.figure import new_figure, show, show_png  # noqa: F401
 from helpers.plots.gradients import *  # noqa: F403
 from helpers.plots.hidden import *  # noqa: F403
 from helpers.plots.images import *  # noqa: F403

@@ -27,7 +27,7 @@ __all__ = [
 GUESSING = np.log(10)  # the loss, in nats, of giving every class the probability 1/10
 
 
-def _smooth(values: np.ndarray, window: int) -> np.ndarray:
+def smooth(values: np.ndarray, window: int) -> np.ndarray:
     """Return the mean of up to `window` neighbours around each of (n,) values, (n,) float64; fewer at the ends."""
     half = max(0, min(window, len(values)) // 2)
     total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
@@ -67,7 +67,7 @@ def training_curves(run: Run, batch_size: int):
     """
     figure, (left, right) = new_figure(1, 2, height=4.2)
     step, window = np.arange(run.step), max(1, run.step // 20)
-    accuracy = _smooth(run.accuracy, window)
+    accuracy = smooth(run.accuracy, window)
     band = _error(accuracy, batch_size)
     left.plot(step, run.accuracy, ".", color=GREY, markersize=2.5, alpha=0.5, label="one training batch")
     left.fill_between(step, accuracy - band, accuracy + band, color=BLUE, alpha=0.2, lw=0, label="its noise band")
@@ -75,7 +75,7 @@ def training_curves(run: Run, batch_size: int):
     left.plot(run.validation_step, run.validation_accuracy, "s--", color=ORANGE, markersize=5, label="validation set")
     _percent(left)
     right.plot(step, run.loss, ".", color=GREY, markersize=2.5, alpha=0.5)
-    right.plot(step, _smooth(run.loss, window), color=BLUE)
+    right.plot(step, smooth(run.loss, window), color=BLUE)
     right.plot(run.validation_step, run.validation_loss, "s--", color=ORANGE, markersize=5)
     right.axhline(GUESSING, color="black", linestyle=":", linewidth=1.5)
     right.annotate("guessing: ln 10", (run.step, GUESSING), (0, 4), textcoords="offset points", ha="right")
@@ -129,7 +129,7 @@ def compare_runs(runs: dict[str, Run]):
     figure, (left, right) = new_figure(1, 2, height=4.2)
     for (name, run), colour, line in zip(runs.items(), (RED, BLUE, GREEN), ("-", "--", "-."), strict=False):
         step, window = np.arange(run.step), max(1, run.step // 50)
-        left.plot(step, _smooth(run.accuracy, window), line, color=colour, label=name)
+        left.plot(step, smooth(run.accuracy, window), line, color=colour, label=name)
         right.plot(step, np.maximum(run.loss, 1e-3), line, color=colour, linewidth=1.2)
     _percent(left, "accuracy, moving average")
     left.set_ylim(0, 0.5)
@@ -249,13 +249,13 @@ def overfitting_curves(run: Run):
     figure, (left, right) = new_figure(1, 2, height=4.2)
     step, window = np.arange(run.step), max(1, run.step // 50)
     lowest = int(np.argmin(run.validation_loss))
-    left.plot(step, _smooth(run.loss, window), color=BLUE, label="training batches")
+    left.plot(step, smooth(run.loss, window), color=BLUE, label="training batches")
     left.plot(run.validation_step, run.validation_loss, "--", color=ORANGE, label="validation set")
     left.plot(run.validation_step[lowest], run.validation_loss[lowest], "v", color="black", markersize=10,
               label="lowest validation loss")  # fmt: skip
     left.set_ylim(0)
     left.set_ylabel("loss (nats)")
-    right.plot(step, _smooth(run.accuracy, window), color=BLUE)
+    right.plot(step, smooth(run.accuracy, window), color=BLUE)
     right.plot(run.validation_step, run.validation_accuracy, "--", color=ORANGE)
     right.plot(run.validation_step[lowest], run.validation_accuracy[lowest], "v", color="black", markersize=10)
     right.set_ylim(0, 1.03)
@@ -290,7 +290,7 @@ def step_budgets(
         The figure.
     """
     figure, axis = new_figure(height=4.0)
-    accuracy = _smooth(constant.accuracy, window)
+    accuracy = smooth(constant.accuracy, window)
     half = min(window // 2, len(accuracy) // 2)
     step = np.arange(constant.step)
     axis.plot(step[half:], accuracy[half:], color=BLUE, label="constant rate, training")

@@ -51,6 +51,11 @@ def show(figure: Figure, alt: str) -> None:
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
     plt.close(figure)
-    data = {"image/png": base64.b64encode(picture.getvalue()).decode(), "text/plain": alt}
+    show_png(picture.getvalue(), alt)
+
+
+def show_png(png: bytes, alt: str) -> None:
+    """Show a picture that is a PNG already, as `show` does a figure."""
+    data = {"image/png": base64.b64encode(png).decode(), "text/plain": alt}
     display(data, raw=True, metadata={"image/png": {"alt": alt}})
     display({"text/html": UNSEEN.format(escape(alt)), "text/plain": ""}, raw=True)

@@ -1,0 +1,102 @@
+"""A learner's own picture, made into an image like those of CIFAR-10."""
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from helpers.errors import PlainError
+
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
+MOST_BYTES = 10_000_000
+MOST_PIXELS = 50_000_000
+
+
+class PictureError(PlainError):
+    """A file that is no picture, or none that can be shown to the model."""
+
+
+def read_picture(source: str | Path | bytes, name: str = "") -> tuple[np.ndarray, list[tuple[str, Image.Image]], str]:
+    """Turn any picture into an image of 32 x 32 pixels, as CIFAR-10 stores them.
+
+    Args:
+        source: the file's path, or its content.
+        name: of the file, for what is said about it.
+
+    Returns:
+        The image (3072,) uint8, channel first; the pictures on the way, each with its caption; and a sentence that says
+        what was done.
+
+    Raises:
+        PictureError: it is no picture, is damaged, or is too large.
+    """
+    if isinstance(source, bytes):
+        name, size = name or "This file", len(source)
+    else:
+        name = name or Path(source).name
+        try:
+            size = Path(source).stat().st_size
+        except OSError as error:
+            raise PictureError(
+                f"{source} can't be read: {error.strerror or error}. Give the path of a picture."
+            ) from error
+    if size > MOST_BYTES:
+        raise PictureError(
+            f"{name} has {size / 1e6:,.0f} MB; at most {MOST_BYTES / 1e6:.0f} MB are read. "
+            "Make the picture smaller first."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow about large pictures and odd metadata: both are dealt with here
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as file:
+                width, height = file.size
+                if width * height > MOST_PIXELS:
+                    raise PictureError(
+                        f"{name} has {width:,} × {height:,} pixels; at most {MOST_PIXELS / 1e6:.0f} million are read. "
+                        "Make the picture smaller first."
+                    )
+                return _shrink(file)
+    except UnidentifiedImageError as error:
+        raise PictureError(
+            f"{name} is no picture of a kind that can be read: {', '.join(FORMATS)}. Choose one."
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"{name} has far too many pixels. Make the picture smaller first.") from error
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError, MemoryError) as error:
+        raise PictureError(
+            f"{name} is damaged: it can't be decoded. Save the picture anew, or choose another."
+        ) from error
+
+
+def _shrink(file: Image.Image) -> tuple[np.ndarray, list[tuple[str, Image.Image]], str]:
+    done = []
+    if getattr(file, "n_frames", 1) > 1:
+        done.append("took the first frame")
+    file.seek(0)
+    file.load()
+    upright = ImageOps.exif_transpose(file)
+    if file.getexif().get(0x0112, 1) not in (0, 1):
+        done.append("turned it upright")
+    if upright.mode.startswith("I"):  # 16 bits a pixel, of which Pillow would cut off all but the lowest eight
+        upright = Image.fromarray((np.asarray(upright, np.float64) / 65535 * 255).clip(0, 255).astype(np.uint8))
+    if upright.has_transparency_data:
+        see_through = upright.convert("RGBA")
+        if see_through.getextrema()[3][0] < 255:
+            done.append("put white behind what is transparent")
+        upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), see_through)
+    upright = upright.convert("RGB")
+    side = min(upright.size)
+    left, top = ((length - side) // 2 for length in upright.size)
+    square = upright.crop((left, top, left + side, top + side))
+    if square.size != upright.size:
+        done.append(f"cut out the {side:,} × {side:,} pixels in the middle")
+    small = square.resize((32, 32), Image.Resampling.BOX if side >= 32 else Image.Resampling.BICUBIC)
+    done.append(f"{'shrank' if side > 32 else 'enlarged'} that to 32 × 32" if side != 32 else "kept its 32 × 32 pixels")
+    row = np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1)).reshape(3072)
+    first = upright.copy()
+    first.thumbnail((256, 256))
+    square.thumbnail((256, 256))
+    pictures = [("your picture", first), ("the middle", square), ("32 × 32", small)]
+    return row, pictures, f"Your picture has {upright.width:,} × {upright.height:,} pixels: {', '.join(done)}."

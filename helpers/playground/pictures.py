@@ -1,0 +1,272 @@
+"""The playground's pictures. Each is drawn again and again, so its figure is built once and its artists are reused."""
+
+import io
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from PIL import Image
+
+from helpers.data import CLASSES, to_image
+from helpers.playground.training import Trial
+from helpers.plots.curves import GUESSING, smooth
+from helpers.plots.figure import BLUE, CLASS_COLOURS, CLASS_MARKERS, DPI, GREY, ORANGE, STYLE
+from helpers.plots.templates import SIGNED_COLOURS, signed_image, usual_scale
+
+MOST_DOTS = 500
+MOST_COMPARED = len(CLASS_MARKERS)
+LINES = ("-", "--", "-.", ":")
+
+
+class Canvas:
+    """A figure without a window, `width` x `height` inches, that turns into a PNG fast."""
+
+    def __init__(self, width: float, height: float):
+        self.figure = Figure(figsize=(width, height), dpi=DPI)
+        self._canvas = FigureCanvasAgg(self.figure)
+
+    def axes(self, left: float, bottom: float, right: float, top: float):
+        """Return axes with these margins, in inches: nothing is laid out again when a number grows longer."""
+        width, height = self.figure.get_size_inches()
+        return self.figure.add_axes(
+            (left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height)
+        )
+
+    def png(self) -> bytes:
+        self._canvas.draw()
+        width, height = self._canvas.get_width_height()
+        pixels = Image.frombuffer("RGBA", (width, height), self._canvas.buffer_rgba(), "raw", "RGBA", 0, 1)
+        written = io.BytesIO()
+        pixels.convert("RGB").save(written, "PNG", compress_level=1)
+        return written.getvalue()
+
+
+def side_by_side(rows: list[list[bytes]]) -> bytes:
+    """Return one PNG made of several: a list of rows, each a list of PNGs."""
+    pictures = [[Image.open(io.BytesIO(png)) for png in row] for row in rows]
+    size = max(sum(p.width for p in row) for row in pictures), sum(max(p.height for p in row) for row in pictures)
+    whole, top = Image.new("RGB", size, "white"), 0
+    for row in pictures:
+        left = 0
+        for picture in row:
+            whole.paste(picture, (left, top))
+            left += picture.width
+        top += max(picture.height for picture in row)
+    written = io.BytesIO()
+    whole.save(written, "PNG")
+    return written.getvalue()
+
+
+def _steps_axis(axis, steps: int) -> None:
+    axis.set_xlim(-0.02 * steps, 1.02 * steps)
+    axis.set_xlabel("step")
+    axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def _loss_scale(axis, losses: list[np.ndarray]) -> None:
+    """Give the loss a linear axis, or a logarithmic one where it leaves the sizes of a run that learns."""
+    finite = [values[np.isfinite(values)] for values in losses]
+    finite = np.concatenate([np.zeros(0), *finite])
+    highest = float(finite.max(initial=GUESSING))
+    if highest > 10:
+        axis.set_yscale("log")
+        axis.set_ylim(max(1e-2, 0.7 * float(finite.min(initial=1.0))), 1.5 * highest)
+        axis.yaxis.set_major_formatter(
+            FuncFormatter(lambda value, _: f"{value:,.10g}" if value < 1e6 else f"{value:.0e}")
+        )
+    else:
+        axis.set_yscale("linear")
+        axis.set_ylim(min(1.2, 0.95 * float(finite.min(initial=1.2))), max(2.5, 1.05 * highest))
+
+
+def _name_axes(accuracy, loss, kind: str = "") -> None:
+    accuracy.set_ylabel(f"{kind}accuracy")
+    accuracy.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    loss.set_ylabel(f"{kind}loss (nats)")
+    for axis in (accuracy, loss):
+        axis.yaxis.set_label_coords(-0.22, 0.5)  # in one place, however wide the numbers are
+
+
+class Curves:
+    """Accuracy and loss of one trial while it grows."""
+
+    def __init__(self):
+        with rc_context(STYLE):
+            self._left, self._right = Canvas(4.2, 3.1), Canvas(4.2, 3.1)
+            self._accuracy, self._loss = (canvas.axes(0.85, 0.55, 0.15, 0.55) for canvas in (self._left, self._right))
+            self._lines = []
+            for axis in (self._accuracy, self._loss):
+                (dots,) = axis.plot([], [], ".", color=GREY, markersize=2.5, alpha=0.5, label="one batch")
+                (learned,) = axis.plot([], [], color=BLUE, label="training")
+                (looks,) = axis.plot([], [], "s--", color=ORANGE, markersize=5, label="validation")
+                self._lines.append((dots, learned, looks))
+            _name_axes(self._accuracy, self._loss)
+            self._loss.axhline(GUESSING, color="black", linestyle=":", linewidth=1.5)
+            self._guessing = self._loss.annotate(
+                "guessing: 2.303", (1, GUESSING), (0, 3), xycoords=("axes fraction", "data"),
+                textcoords="offset points", ha="right", fontsize=9,
+            )  # fmt: skip
+            for canvas, axis in ((self._left, self._accuracy), (self._right, self._loss)):
+                canvas.figure.legend(*axis.get_legend_handles_labels(), loc="upper center", ncols=3, fontsize=10,
+                                     handlelength=1.6, columnspacing=1.0)  # fmt: skip
+
+    def draw(self, trial: Trial | None) -> list[bytes]:
+        """Return two PNGs, accuracy and loss."""
+        run, steps = (trial.run, trial.settings.steps) if trial else (None, 1_000)
+        highest = 0.5
+        for (dots, learned, looks), kind in zip(self._lines, ("accuracy", "loss"), strict=True):
+            if run is None:
+                for line in (dots, learned, looks):
+                    line.set_data([], [])
+                continue
+            values, seen = getattr(run, kind), getattr(run, f"validation_{kind}")
+            every = max(1, run.step // MOST_DOTS)
+            averaged = smooth(values, max(1, steps // 20))
+            step = np.arange(run.step)
+            dots.set_data(step[::every], values[::every])
+            learned.set_data(step[::every], averaged[::every])
+            looks.set_data(run.validation_step, seen)
+            if kind == "accuracy":
+                highest = max(highest, float(averaged.max()))
+        self._accuracy.set_ylim(0, min(1.03, 1.1 * highest))
+        _loss_scale(self._loss, [run.loss, run.validation_loss] if run else [])
+        for axis in (self._accuracy, self._loss):
+            _steps_axis(axis, steps)
+        return [self._left.png(), self._right.png()]
+
+
+class Templates:
+    """The ten templates in two rows of five, on one symmetric scale around mid-grey."""
+
+    GAP, TOP = 4, 10  # pixels between two templates, and above each for its name
+
+    def __init__(self):
+        with rc_context(STYLE):
+            self._canvas = Canvas(4.2, 2.2)
+            axis = self._canvas.axes(0.1, 0.27, 0.1, 0.0)
+            axis.axis("off")
+            self._mosaic = np.ones((2 * (32 + self.TOP), 5 * 32 + 4 * self.GAP, 3))
+            self._shown = axis.imshow(self._mosaic, vmin=0, vmax=1)
+            for place, name in enumerate(CLASSES):
+                left, top = self._corner(place)
+                axis.text(left + 15.5, top - 1.5, name, ha="center", va="bottom", fontsize=10)
+            self._scale = self._canvas.figure.text(0.5, 0.03, "", ha="center", fontsize=9)
+
+    def _corner(self, place: int) -> tuple[int, int]:
+        return place % 5 * (32 + self.GAP), place // 5 * (32 + self.TOP) + self.TOP
+
+    def draw(self, trial: Trial | None) -> bytes:
+        weights = trial.run.weights if trial and trial.run else np.zeros((3072, 10))
+        weights = np.nan_to_num(weights, nan=0.0, posinf=0.0, neginf=0.0)
+        scale = usual_scale(weights)
+        for place, template in enumerate(weights.T):
+            left, top = self._corner(place)
+            self._mosaic[top : top + 32, left : left + 32] = signed_image(template, scale)
+        self._shown.set_data(self._mosaic)
+        self._scale.set_text(f"mid-grey: 0    brightest: +{scale:.2g}    darkest: −{scale:.2g}")
+        return self._canvas.png()
+
+
+class Comparison:
+    """Validation accuracy and loss of several trials in one frame, each with its colour, line and marker."""
+
+    def __init__(self):
+        with rc_context(STYLE):
+            self._left, self._right = Canvas(4.2, 3.4), Canvas(4.2, 3.4)
+            self._accuracy, self._loss = (canvas.axes(0.85, 0.55, 0.15, 0.75) for canvas in (self._left, self._right))
+            _name_axes(self._accuracy, self._loss, "validation ")
+
+    def draw(self, trials: list[Trial]) -> list[bytes]:
+        """Return two PNGs; the last `MOST_COMPARED` of the trials are drawn."""
+        trials = [trial for trial in trials if trial.run is not None][-MOST_COMPARED:]
+        with rc_context(STYLE):
+            for canvas, axis, kind in ((self._left, self._accuracy, "accuracy"), (self._right, self._loss, "loss")):
+                for artist in [*axis.lines, *canvas.figure.legends]:
+                    artist.remove()
+                for trial in trials:
+                    place = (trial.number - 1) % MOST_COMPARED
+                    axis.plot(
+                        trial.run.validation_step, getattr(trial.run, f"validation_{kind}"),
+                        color=CLASS_COLOURS[place], marker=CLASS_MARKERS[place], linestyle=LINES[place % len(LINES)],
+                        markersize=5, linewidth=1.5, label=trial.name,
+                    )  # fmt: skip
+                if trials:
+                    canvas.figure.legend(*axis.get_legend_handles_labels(), loc="upper center", ncols=4, fontsize=9,
+                                         handlelength=2.2, columnspacing=0.9)  # fmt: skip
+                _steps_axis(axis, max([trial.settings.steps for trial in trials], default=1_000))
+        best = max((float(t.run.validation_accuracy.max(initial=0.0)) for t in trials), default=0.0)
+        self._accuracy.set_ylim(0, max(0.5, 1.1 * best))
+        _loss_scale(self._loss, [trial.run.validation_loss for trial in trials])
+        return [self._left.png(), self._right.png()]
+
+
+class Prediction:
+    """One image, its ten scores and probabilities, and what each position adds to two of the scores."""
+
+    def __init__(self):
+        with rc_context(STYLE):
+            self._top, self._bottom = Canvas(4.2, 3.1), Canvas(4.2, 3.1)
+            picture = self._top.axes(0.9, 0.2, 0.9, 0.5)
+            picture.axis("off")
+            self._image = picture.imshow(np.zeros((32, 32, 3), np.uint8))
+            self._title = picture.set_title("")
+            bars = self._bottom.axes(0.72, 0.2, 1.25, 0.5)
+            bars.set_title("probability, and score", fontsize=11)
+            bars.set_xlim(0, 1)
+            bars.set_xticks([])
+            bars.spines["bottom"].set_visible(False)
+            self._bars = bars.barh(range(10), np.zeros(10), height=0.7, color=GREY)
+            bars.set_yticks(range(10), CLASSES)
+            bars.tick_params(axis="y", length=0)
+            bars.invert_yaxis()
+            self._numbers = [bars.text(0, place, "", va="center", fontsize=10) for place in range(10)]
+            self._maps = [Canvas(4.2, 2.9) for _ in range(2)]
+            self._heats, self._names, self._bounds = [], [], []
+            for canvas in self._maps:
+                axis = canvas.axes(0.2, 0.2, 1.2, 0.55)
+                axis.axis("off")
+                heat = axis.imshow(np.zeros((32, 32)), cmap=SIGNED_COLOURS, vmin=-1, vmax=1)
+                bar = canvas.figure.add_axes((0.78, 0.12, 0.035, 0.62))
+                canvas.figure.colorbar(heat, cax=bar, ticks=[-1, 0, 1])
+                self._heats.append(heat)
+                self._names.append(axis.set_title("", fontsize=11))
+                self._bounds.append(bar)
+
+    def draw(self, row: np.ndarray, logits: np.ndarray, probabilities: np.ndarray, title: str,
+             contributions: list[tuple[str, np.ndarray]], truth: int | None) -> list[bytes]:  # fmt: skip
+        """Return four PNGs: the image, the bars, and a map for each (name, (32, 32) contributions), on one scale."""
+        self._image.set_data(to_image(row))
+        self._title.set_text(title)
+        winner = int(probabilities.argmax())
+        for place, (bar, number) in enumerate(zip(self._bars, self._numbers, strict=True)):
+            bar.set_width(probabilities[place])
+            bar.set_facecolor(BLUE if place == winner else GREY)
+            bar.set_hatch("//" if place == truth else "")
+            bar.set_edgecolor("white")
+            mark = "  ← true" if place == truth else ""
+            number.set_text(f"{probabilities[place]:.0%}, {logits[place]:+.1f}{mark}".replace("-", "−"))
+            number.set_x(probabilities[place] + 0.02)
+            number.set_fontweight("bold" if place == winner else "normal")
+        scale = max(usual_scale(values) for _, values in contributions)
+        for (name, values), heat, title_, bar in zip(
+            contributions, self._heats, self._names, self._bounds, strict=True
+        ):
+            heat.set_data(values / scale)
+            title_.set_text(name)
+            bar.set_yticks([-1, 0, 1], [f"−{scale:.2g}", "0", f"+{scale:.2g}"])
+        return [self._top.png(), self._bottom.png(), *(canvas.png() for canvas in self._maps)]
+
+
+def shrinking_steps(pictures: list[tuple[str, Image.Image]]) -> bytes:
+    """Return a PNG of the pictures side by side, each with its caption: what was done to a learner's own image."""
+    with rc_context(STYLE):
+        canvas = Canvas(4.2, 1.9)
+        for place, (caption, picture) in enumerate(pictures):
+            axis = canvas.figure.add_axes(((place + 0.05) / len(pictures), 0.05, 0.9 / len(pictures), 0.72))
+            axis.imshow(np.asarray(picture))
+            axis.axis("off")
+            axis.set_title(caption, fontsize=10)
+        return canvas.png()
