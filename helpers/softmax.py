@@ -135,8 +135,8 @@ def _train_steps(templates, biases, mean, divide_by, records, rows, labels, lear
         halves = rows[step, : count // 2], rows[step, count // 2 :]
         halves = [tf.cast(tf.gather(records, half)[:, -3072:], tf.float32) for half in halves]
         products = tf.concat([tf.matmul(templates, pixels, transpose_b=True) for pixels in halves], axis=1)
-        of_mean = tf.linalg.matvec(templates, mean)
-        logits = (products - of_mean[:, tf.newaxis]) / divide_by + biases[:, tf.newaxis]  # (10, n)
+        offset = biases - tf.linalg.matvec(templates, mean) / divide_by
+        logits = products / divide_by + offset[:, tf.newaxis]  # (10, n)
         all_logits = all_logits.write(step, logits)
         powers = tf.exp(logits - tf.reduce_max(logits, axis=0))
         errors = rates[step] * (powers / tf.reduce_sum(powers, axis=0) - truth[step])
