@@ -30,7 +30,7 @@ MENU = {
     "The project": ["CONTRIBUTING.md", "CHANGELOG.md"],
 }
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)([^)\s]*)(?=\))")
-BADGES = re.compile(r"(?m)^(\[!\[[^\]]*\]\([^)]*\)\]\([^)]*\)\s*)+$")
+ELSEWHERE = re.compile(r"<!-- not on the site -->.*?<!-- /not on the site -->\n", re.DOTALL)
 FROM_OUTSIDE = re.compile(
     r"""<(?:script|img|iframe|link)\b[^>]*(?:src|href)=["']?(?:https?:)?//|url\(["']?(?:https?:)?//"""
 )
@@ -60,8 +60,8 @@ def with_links_that_lead_somewhere(text: str, name: str, pages: set[str]) -> str
 
 
 def home(text: str, entries: dict[str, list[str]]) -> str:
-    """Return the README as the site's home: without badges, with the menu."""
-    text = links.TABLE.sub(lambda match: re.sub(r"(?m)\|[^|]*\|$", "|", match[0]), BADGES.sub("", text))
+    """Return the README as the site's home: without badges and what is marked, with the menu."""
+    text = links.TABLE.sub(lambda match: re.sub(r"(?m)\|[^|]*\|$", "|", match[0]), ELSEWHERE.sub("", text))
     for heading, names in entries.items():
         listed = "\n".join(name.rpartition(".")[0] for name in names)
         text += f"\n```{{toctree}}\n:caption: {heading}\n:hidden:\n\n{listed}\n```\n"
