@@ -283,7 +283,7 @@ def deal_batches(count, batch_size, steps, seed):
         ),
     },
     "a3-q7": {
-        "a neighbour's numbers": "test_accuracy = 0.334\ntest_answers = np.random.default_rng(0).integers(10, size=1_000)",
+        "a neighbour's numbers": "test_accuracy = 0.334\ntest_answers = np.arange(1_000) % 10",
         "on the images learned from": _TEST.format(**_RIGHT_TEST | {"pixels": "pixels", "labels": "labels"}),
         "on the first test images": _TEST.format(
             **_RIGHT_TEST | {"pixels": "scale_pixels(images_test[:1_000], mean)", "labels": "labels_test[:1_000]"}
