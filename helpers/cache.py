@@ -115,7 +115,7 @@ def clear(folder: Path) -> list[str]:
     try:
         for path in [folder / name for cached in CACHE for name in (cached, f"{cached}.damaged")]:
             if path.exists():
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
                 removed.append(path.name)
         with contextlib.suppress(OSError):  # something else lies there
             folder.rmdir()
@@ -169,7 +169,10 @@ def _newest(work: Path) -> float:
 
 
 def _wait_for_the_first(folder: Path, own: Path) -> None:
-    """Wait while the process that came first still works; what it fetches need not be fetched twice."""
+    """Wait while the process that came first still works; what it fetches need not be fetched twice.
+
+    If it fails, all who waited go on at once: they have waited long enough for an answer.
+    """
     claims = [work for work in folder.glob(".fetch-*") if WORK.fullmatch(work.name) and not _is_dead(work)]
     first = min(claims, default=own)
     if first == own:

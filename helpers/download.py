@@ -198,9 +198,8 @@ class _Body(RawIOBase):
                 self._hang_up()
                 if self._failures > len(PAUSES):
                     raise DatasetError(f"{error}, {self._failures} times") from error
-                time.sleep(
-                    PAUSES[self._failures - 1] * random.uniform(0.75, 1.25)
-                )  # a class must not come back at once
+                pause = PAUSES[self._failures - 1]
+                time.sleep(pause * random.uniform(0.75, 1.25))  # a whole class must not come back at the same moment
                 continue
             passed_over = min(self._skip, len(piece))
             self._skip -= passed_over

@@ -27,9 +27,9 @@ DEFENCES = {
     "try again only so often": (
         "download", "if self._failures > len(PAUSES):", "if self._failures > 9:", "sources -k never_lasts"),
     "pause before trying again": (
-        "download", "time.sleep(PAUSES[self._failures - 1] * random.uniform(0.75, 1.25))", "pass",
+        "download", "time.sleep(pause * random.uniform(0.75, 1.25))", "pass",
         "sources -k that_recovers"),
-    "longer each time": ("download", "PAUSES[self._failures - 1]", "1", "sources -k never_lasts"),
+    "longer each time": ("download", "pause = PAUSES[self._failures - 1]", "pause = 1", "sources -k never_lasts"),
     "leave a server that stalls": (
         "download", "timeout=(CONNECT_SECONDS, STALL_SECONDS)", "timeout=(CONNECT_SECONDS, None)",
         "sources -k stalled_server"),
@@ -85,7 +85,7 @@ DEFENCES = {
         "socket.create_connection((parts.hostname, port), 600).close()", "sources -k swallows"),
     "give a hanging npm up": (
         "download", "if time.monotonic() - since > patience:", "if False:", "sources -k hanging_npm"),
-    "end a hanging npm": ("download", "process.kill()", "process.poll() and None; break", "sources -k hanging_npm"),
+    "end a hanging npm": ("download", "process.kill()", "pass", "sources -k hanging_npm"),
     "notice that npm is missing": ("download", "if npm is None:", "if False:", "sources -k missing_npm"),
     "quote npm": ("download", 'if "code" in line', "if False", "sources -k failing_npm"),
     "keep a password to oneself": ('download', 're.sub("//[^/]*@", "//", url)', "url", "sources -k password"),
@@ -136,7 +136,7 @@ DEFENCES = {
         "shutil.copy(folder / cached, folder / f\"{cached}.damaged\"); os.truncate(folder / cached, 0)",
         "the_cache -k open_arrays"),
     "map what was verified": (
-        "cache", 'np.memmap(file, dtype=np.uint8, mode="r")', 'np.memmap(open(file.name, "rb"), dtype=np.uint8, mode="r")',  # noqa: E501
+        "cache", 'np.memmap(file, dtype=np.uint8, mode="r")', 'np.memmap(file.name, dtype=np.uint8, mode="r")',
         "the_cache -k what_was_verified"),
     "wait for the first": (
         "cache", "        _wait_for_the_first(folder, Path(work))\n", "", "the_cache -k fetch_once"),
@@ -152,7 +152,6 @@ DEFENCES = {
     "leave what is foreign": ("cache", "(old or _is_dead(work))", "True", "the_cache -k foreign"),
     "ask for a home": ("data", "except RuntimeError as error:", "except ZeroDivisionError as error:",
                        "the_cache -k without_a_home"),
-    "never take ~ for a name": ('data', ').expanduser() / "cifar-10"', ') / "cifar-10"', "the_cache -k without_a_home"),
     "read back what was written": ("data", "raise DatasetError(f\"{own} does not keep", "return own, records\n    str(f\"{own}",  # noqa: E501
                                    "the_cache -k forgets"),
     "show no traceback": ("errors", "def _render_traceback_", "def _render", "the_cache -k Notebook"),
@@ -176,7 +175,7 @@ def test_without_the_defence_the_test_of_its_fault_fails(defence, tmp_path):
         stdout=subprocess.PIPE, text=True, start_new_session=True,
     ) as process:  # fmt: skip
         try:
-            said, _ = process.communicate(timeout=60)
+            said, _ = process.communicate(timeout=45)
         except subprocess.TimeoutExpired:
             return  # it waits for ever, which is what the defence prevents
         finally:
@@ -184,5 +183,5 @@ def test_without_the_defence_the_test_of_its_fault_fails(defence, tmp_path):
                 os.killpg(process.pid, signal.SIGKILL)  # with all that it started
     if process.returncode == 0 and "passed" not in said:
         pytest.skip("the test itself is skipped on this machine")
-    assert process.returncode == 1, f"nobody missed it: {said[-2000:]}"
-    assert " error" not in said.splitlines()[-1], said[-2000:]
+    assert process.returncode == 1 or process.returncode < 0, f"nobody missed it: {said[-2000:]}"
+    assert " error" not in (said.splitlines() or [""])[-1], said[-2000:]
