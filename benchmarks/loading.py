@@ -220,9 +220,11 @@ Jupyter kernels on one machine, each of which has loaded the data and read every
 From a server on this machine that sends at the given speed. *Plain* downloads the archive to a file and hashes it;
 *ours* also unpacks, verifies and stores six files. Each {
         FETCHES
-    } times, in turns; ratios are taken within a turn. The goal is
-{GOALS["fetch"]}. Ours unpacks while it waits for the network, so the ratio grows only where the network is faster than
-unpacking.
+    } times, in turns; ratios are taken within a turn. The goal
+is a ratio of {
+        GOALS["fetch"]
+    } at the most. Ours unpacks while it waits for the network, so the ratio grows only where the network
+is faster than unpacking.
 
 | Speed | plain, s | ours, s | ratio | |
 | --- | ---: | ---: | ---: | --- |

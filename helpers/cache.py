@@ -102,7 +102,11 @@ def store(files: Files, folder: Path, work: Path, source: str) -> None:
             part.flush()
             os.fsync(part.fileno())
     for cached in CACHE:
-        os.replace(work / cached, folder / cached)
+        try:
+            os.replace(work / cached, folder / cached)
+        except PermissionError:  # Windows, where another process brought the same file, and has it open
+            if cached in damage(folder):
+                raise
 
 
 def clear(folder: Path) -> list[str]:

@@ -138,6 +138,8 @@ DEFENCES = {
     "map what was verified": (
         "cache", 'np.memmap(file, dtype=np.uint8, mode="r")', 'np.memmap(file.name, dtype=np.uint8, mode="r")',
         "the_cache -k what_was_verified"),
+    "bear a file that is open elsewhere": ("cache", "except PermissionError:", "except ZeroDivisionError:",
+                                           "the_cache -k open_elsewhere"),
     "wait for the first": (
         "cache", "        _wait_for_the_first(folder, Path(work))\n", "", "the_cache -k fetch_once"),
     "look again after waiting": ("download", "if not wrong:\n                return", "if False:\n                return",  # noqa: E501

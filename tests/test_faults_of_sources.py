@@ -449,6 +449,7 @@ class TestNoNetwork:
         "A network that swallows everything: names and connections get no answer",
         "One error within ten seconds. The first source is waited for 2.5 s, each of the others 0.8 s, npm 4 s.",
     )
+    @pytest.mark.skipif(sys.platform != "linux", reason="a full backlog swallows connections on Linux only")
     def test_a_network_that_swallows_everything_is_given_up_soon(self, world, npm, monkeypatch):
         assert download.FIRST_SECONDS + 3 * download.NEXT_SECONDS + download.NPM_SECONDS <= 9
         for name in ("FIRST_SECONDS", "NEXT_SECONDS", "NPM_SECONDS"):

@@ -351,6 +351,7 @@ class TestDamage:
         world.holds("test.bin", "train.bin.damaged")
         world.recovers("train.bin.damaged")
 
+    @posix
     @fault("The cache is replaced, or cleared, under open arrays", "The arrays keep their bytes.")
     def test_open_arrays_stay_valid(self, world, filled):
         loaded = load_data()
@@ -366,6 +367,7 @@ class TestDamage:
             published = np.frombuffer(official_bytes(world.sound, number), np.uint8).reshape(-1, 3_073)
             np.testing.assert_array_equal(images, published[:, 1:])
 
+    @posix
     def test_what_was_verified_is_what_is_mapped(self, world, filled, monkeypatch):
         """A file that takes the name between the check and the mapping is not the one that is mapped."""
         memmap = np.memmap
@@ -482,6 +484,23 @@ class TestManyProcesses:
         monkeypatch.setenv("CIFAR10_URL", world.sound.as_uri())
         self.all_did_well(self.start(world, "cache._wait_for_the_first = lambda *_: None"), data)
         world.is_sound()
+
+    @fault("Windows: another process brought the file first, and has it open", "Its file, which is the same, is used.")
+    def test_a_file_that_is_open_elsewhere_may_stay(self, world, monkeypatch):
+        replace = os.replace
+
+        def as_windows_does(old, new):
+            if new.exists():
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            replace(old, new)
+
+        monkeypatch.setattr(cache.os, "replace", as_windows_does)
+        monkeypatch.setattr(cache, "set_aside", lambda *_: shutil.copy(world.sound / "train.bin", world.home))
+        world.recovers()
+        world.empty()
+        monkeypatch.setattr(cache, "set_aside", lambda *_: (world.home / "train.bin").write_bytes(b"damaged"))
+        with pytest.raises(DatasetError, match="Permission denied"):
+            fetch_copy(world)
 
     @fault("Another process of the same machine died while it fetched (a stale lock)", "Nobody waits for it.")
     @posix
