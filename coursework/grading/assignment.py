@@ -6,6 +6,7 @@ A cell's `grade_id` begins with its assignment and question, such as a1-q2: `a1-
 
 import ast
 import re
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -135,7 +136,9 @@ def read_submitted(data: bytes) -> nbformat.NotebookNode:
     if len(data) > MOST_BYTES:
         raise Unreadable(f"The notebook has {len(data):,} bytes, and {MOST_BYTES:,} are allowed.")
     try:
-        notebook = nbformat.reads(data.decode("utf-8"), as_version=4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # nbformat mends doubled cell ids, and says so
+            notebook = nbformat.reads(data.decode("utf-8"), as_version=4)
         for cell in notebook.cells:
             cell.source = cell.source if isinstance(cell.source, str) else "".join(cell.source)
             cell.metadata.get("tags"), cell.cell_type + ""
