@@ -19,6 +19,7 @@ HEADER = re.compile(
 )
 FOREIGN_PATH = re.compile(r"(?<![\w./])(/(home|root|tmp|Users|usr|work)/|[A-Z]:\\\\)")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+QUIZ_OPTION = re.compile(r"<details>\n<summary>(.+)</summary>\n\n\*\*(Right|Not quite)\.\*\* (.+)\n\n</details>")
 CHAOTIC = ("05", "06", "07", "08")  # notebooks that run the post's own, diverging setting
 LONGEST_CELL = 12  # lines of code that a learner reads at once
 
@@ -92,6 +93,23 @@ def test_exercises_have_folded_solutions_then_a_recap_and_a_door(path):
         last = notebook.cells[-1].source
         assert "**Next:**" in last
         assert f"({PATHS[position + 1].name})" in last
+
+
+def test_a_quiz_before_the_recap_has_one_right_answer_a_question_and_a_reason_for_each(path):
+    sources = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
+    (quiz,) = [source for source in sources if source.startswith("## Quiz\n")]
+    assert sources[sources.index(quiz) + 1].startswith("## Recap")
+    questions = re.split(r"\*\*Question \d\.\*\* ", quiz)[1:]
+    assert 2 <= len(questions) <= 3
+    places = []
+    for question in questions:
+        options = QUIZ_OPTION.findall(question)
+        assert len(options) == question.count("<details>") == question.count("</details>") >= 3
+        verdicts = [verdict for _, verdict, _ in options]
+        assert sorted(verdicts) == ["Not quite"] * (len(options) - 1) + ["Right"]
+        assert all(len(reason) >= 30 for *_, reason in options)
+        places.append(verdicts.index("Right"))
+    assert len(set(places)) > 1, "the right answer always stands in the same place"
 
 
 def test_it_asserts_what_it_says(path):
