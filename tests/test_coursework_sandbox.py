@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +194,15 @@ def test_a_process_that_dies_takes_no_thread_of_the_grader_with_it(start):
     threading.Timer(0.3, process._process.kill).start()
     with pytest.raises(Ended, match="signal 9"):
         process.run("import time; time.sleep(60)")
+
+
+def test_a_process_ends_at_its_deadline_however_long_a_cell_may_take(tmp_path, grading_settings):
+    paths = {name: Path(grading_settings[name]) for name in ("data", "fonts", "helpers", "forbidden")}
+    with (
+        Student(tmp_path, **paths, deadline=time.monotonic() + 10) as process,
+        pytest.raises(Ended, match="time was up"),
+    ):
+        process.run("import time; time.sleep(90)", seconds=100)
 
 
 def test_functions_are_called_with_values_and_give_values(start):

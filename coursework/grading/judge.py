@@ -156,10 +156,11 @@ def session(assignment: Assignment, notebook, student_id: str, settings: dict):
         shutil.rmtree(folder)
         folder.mkdir(mode=0o700)
         paths = {name: Path(settings[name]) for name in ("data", "fonts", "helpers", "forbidden")}
-        return Student(folder, **paths, isolated=settings["isolated"])
+        return Student(folder, **paths, isolated=settings["isolated"], deadline=deadline)
 
+    deadline = time.monotonic() + SECONDS
     steps, remarks = steps_of(assignment, notebook, student_id)
-    opened = Session(start, steps, time.monotonic() + SECONDS)
+    opened = Session(start, steps, deadline)
     opened.remarks += remarks
     try:
         yield opened

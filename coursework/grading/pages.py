@@ -19,13 +19,16 @@ body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem aut
 table {{ border-collapse: collapse; }} th, td {{ text-align: left; padding: .3rem .8rem .3rem 0;
   border-bottom: 1px solid var(--line); vertical-align: top; }} td.number, th.number {{ text-align: right; }}
 .wide {{ overflow-x: auto; }}
-pre {{ overflow-x: auto; padding: .6rem; border: 1px solid var(--line); }}
+pre {{ white-space: pre-wrap; overflow-wrap: anywhere; padding: .6rem; border: 1px solid var(--line); }}
 .bar {{ display: flex; width: 12rem; height: 1rem; }} .bar i {{ display: block; }}
 .full {{ background: var(--full); }} .part {{ background: var(--part); }} .none {{ background: var(--none); }}
 </style></head><body><main>
 {body}
 </main></body></html>
 """
+
+
+BARS = "<p>Each bar shows from left to right how many got full points, a part, and none.</p>"
 
 
 def number(points: float | None) -> str:
@@ -50,7 +53,7 @@ def feedback(assignment: Assignment, student: str, row: dict, result: dict, answ
     for question in assignment.questions:
         points = number(row["points"][question.name])
         heading = f"Question {question.name.rpartition('q')[2]} · {question.title}"
-        pieces.append(f"<h2>{escape(heading)}: {points} of {question.points}</h2>")
+        pieces.append(f"<h2>{escape(heading)} ({points} of {question.points})</h2>")
         said = [test["said"] for test in result["tests"] if test["question"] == question.name]
         outcome = result["outcomes"].get(question.name, {})
         if question.manual:
@@ -108,6 +111,6 @@ def summary(assignment: Assignment, rows: Sequence[dict]) -> str:
     return page(
         title, f"<h1>{escape(title)}</h1>",
         f"<p>{len(rows)} submissions; the mean is {mean:.1f} of {assignment.points} points.</p>",
-        "<h2>Questions</h2>", *table, "<h2>Totals</h2>", *spread,
+        "<h2>Questions</h2>", BARS, *table, "<h2>Totals</h2>", *spread,
         *(["<h2>Remarks</h2>", "<ul>", *odd, "</ul>"] if odd else []),
     )  # fmt: skip
