@@ -42,6 +42,9 @@ bench: data     ## measure the trainer against what else a learner would use, an
 binder: tools data ## build what Binder builds, run all notebooks in it, and write binder/memory.md (Linux, root)
 	BINDER_REPORT=binder/memory.md $(BIN)/python -m pytest tests/test_binder.py
 
+browser:        ## install Chromium for the browser tests by the system's package manager (Debian, Ubuntu; root)
+	command -v chromium || { apt-get update -qq && apt-get install --yes -qq --no-install-recommends chromium fonts-dejavu-core; }
+
 hub: tools _build/hub/ready ## let a class log in to a real JupyterHub here, into hub/results.md (STUDENTS=8 for eight; needs npm)
 	STUDENTS=$(STUDENTS) $(BIN)/python -m pytest hub
 
@@ -123,4 +126,4 @@ _build/hub/ready: hub/install hub/requirements.txt pyproject.toml $(wildcard hel
 	  hub/install hub/requirements.txt --from "$$($(BIN)/python -c 'from helpers.data import find_data; print(find_data())')"
 	@touch $@
 
-.PHONY: help lab run test check lint defences bench refresh coursework grade binder hub colab links site deadlinks lock upgrade clean data learner tools
+.PHONY: help lab run test check lint defences bench refresh coursework grade binder browser hub colab links site deadlinks lock upgrade clean data learner tools

@@ -87,7 +87,7 @@ def _name_axes(accuracy, loss, kind: str = "") -> None:
     accuracy.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     loss.set_ylabel(f"{kind}loss (nats)")
     for axis in (accuracy, loss):
-        axis.yaxis.set_label_coords(-0.22, 0.5)  # in one place, however wide the numbers are
+        axis.yaxis.set_label_coords(-0.2, 0.5)  # in one place, however wide the numbers are
 
 
 class Curves:

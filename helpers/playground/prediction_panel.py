@@ -75,7 +75,7 @@ class PredictionPanel:
             widgets.HTML("<h4>Change it</h4>"),
             row(*(widgets.Box([each], layout=widgets.Layout(width="420px")) for each in (
                 self.right, self.down, self.patch, self.patch_left, self.patch_top, self.colours, self.mirrored))),
-            self.undo,
+            row(self.undo),
             widgets.HTML("<h4>What the model makes of it</h4>"),
             self.answer,
             row(*self.pictures),

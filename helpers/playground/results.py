@@ -43,6 +43,10 @@ def table_rows(trials: list[Trial]) -> list[dict[str, str]]:
     return [
         {
             "run": trial.name,
+            "validation": percent(trial.validation_accuracy) + (" ★ best" if trial is best else ""),
+            "training": percent(trial.training_accuracy),
+            "result": trial.outcome,
+            "your guess": trial.guess,
             "learning rate": _rates(trial),
             "schedule": trial.settings.schedule,
             "batch size": f"{trial.settings.batch_size:,}",
@@ -51,10 +55,6 @@ def table_rows(trials: list[Trial]) -> list[dict[str, str]]:
             "pixels": PIXELS[trial.settings.divide_by],
             "seed": str(trial.settings.seed),
             "images": f"{trial.settings.images:,}",
-            "training": percent(trial.training_accuracy),
-            "validation": percent(trial.validation_accuracy) + (" ★ best" if trial is best else ""),
-            "result": trial.outcome,
-            "your guess": trial.guess,
         }
         for trial in trials
     ]
@@ -189,4 +189,4 @@ def status(trial: Trial | None, running: bool, problem: str = "") -> str:
     if running:
         return words
     words += f" {verdict(trial)}" if verdict(trial) else ""
-    return f"{words} Done." if trial.done else f"{words} Stopped; Go on continues."
+    return f"{words} Done: see Compare, below." if trial.done else f"{words} Stopped; Go on continues."

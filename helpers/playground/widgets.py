@@ -96,6 +96,9 @@ def number(label: str, value: float, least: float, most: float, zero: bool = Fal
     )  # fmt: skip
     following = []
 
+    def notch(value: float) -> int:
+        return round(10 * math.log10(max(value, least)) - 10 * low)
+
     def follow(change, source) -> None:
         if following:
             return
@@ -103,7 +106,9 @@ def number(label: str, value: float, least: float, most: float, zero: bool = Fal
         try:
             if source is field:
                 slider.value = min(max(field.value, least), most)
-            elif zero and slider.value <= least * 1.001:
+            elif notch(slider.value) == notch(field.value):
+                pass  # the browser puts the slider into its next notch, which nobody asked for
+            elif zero and notch(slider.value) == notch(0):
                 field.value = 0
             else:
                 rounded = float(f"{slider.value:.2g}")
