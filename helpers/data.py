@@ -43,7 +43,7 @@ def cache_folders(data_home: str | os.PathLike | None = None) -> list[Path]:
             return [Path(home).expanduser().absolute()]
         shared = os.environ.get("CIFAR10_SHARED")
         own = Path(platformdirs.user_cache_dir("ten-templates", False)).expanduser() / "cifar-10"
-        return [*([Path(shared)] if shared else []), own]
+        return [*([Path(shared).expanduser()] if shared else []), own]
     except RuntimeError as error:
         raise DatasetError("No home folder is known. Set CIFAR10_HOME to a folder for the data.") from error
 

@@ -274,7 +274,7 @@ def _get(session: requests.Session, url: str, headers: dict[str, str], patience:
         except requests.exceptions.ProxyError as error:
             raise DatasetError(f"the proxy does not let it through ({error.args[0].reason})") from error
         except requests.exceptions.Timeout as error:
-            raise DatasetError(f"it did not answer for {STALL_SECONDS} s") from error
+            raise DatasetError("it did not answer in time") from error
         except requests.exceptions.ConnectionError as error:
             raise _Broken("the connection broke off before an answer came") from error
         except (requests.exceptions.RequestException, ValueError) as error:
