@@ -4,8 +4,10 @@ import ast
 import json
 import re
 
+import judge
 import nbformat
 import pytest
+import student
 from assignment import SOURCE, all_assignments, mark, question_of, tags
 from leaks import SECRET, secrets
 from test_structure import FOREIGN_PATH
@@ -16,9 +18,11 @@ HEADER = re.compile(
     r"\*\*Time\*\* about (?P<minutes>\d+) minutes\. \*\*Points\*\* (?P<points>\d+)(, of which (?P<written>\d+) for "
     r"(a written answer|written answers))?\. \*\*Builds on\*\* .+"
 )
-pytestmark = pytest.mark.parametrize("assignment", ASSIGNMENTS, ids=lambda assignment: assignment.name)
+each_assignment = pytest.mark.parametrize("assignment", ASSIGNMENTS, ids=lambda assignment: assignment.name)
+GUIDE = (SOURCE.parent / "README.md").read_text(encoding="utf-8")
 
 
+@each_assignment
 def test_header_states_objectives_time_points_and_prerequisites(assignment):
     match = HEADER.match(assignment.cells[0].source)
     assert match, assignment.cells[0].source
@@ -28,6 +32,7 @@ def test_header_states_objectives_time_points_and_prerequisites(assignment):
     assert int(match["written"] or 0) == written
 
 
+@each_assignment
 def test_the_notebook_is_sound(assignment):
     nbformat.validate(assignment.notebook)
     ids = [mark(cell, "grade_id") for cell in assignment.cells if mark(cell, "grade_id")]
@@ -38,6 +43,7 @@ def test_the_notebook_is_sound(assignment):
     assert not FOREIGN_PATH.search(json.dumps(assignment.notebook))
 
 
+@each_assignment
 def test_questions_are_numbered_and_their_points_add_up(assignment):
     numbers = [int(question.name.rpartition("q")[2]) for question in assignment.questions]
     assert numbers == list(range(1, len(numbers) + 1))
@@ -46,6 +52,7 @@ def test_questions_are_numbered_and_their_points_add_up(assignment):
     assert assignment.questions[-1].manual, "the last question is the open one"
 
 
+@each_assignment
 def test_every_answer_is_marked_and_every_question_tested_in_plain_sight_and_hidden(assignment):
     for question in assignment.questions:
         cells = [cell for cell in assignment.cells if question_of(cell) == question.name]
@@ -63,6 +70,7 @@ def test_every_answer_is_marked_and_every_question_tested_in_plain_sight_and_hid
         assert any(SECRET.sub("", check.source).count("assert ") for check in checks)
 
 
+@each_assignment
 def test_every_check_says_what_to_look_at(assignment):
     for cell in assignment.tests:
         for node in ast.walk(ast.parse(cell.source)):
@@ -71,6 +79,7 @@ def test_every_check_says_what_to_look_at(assignment):
                 assert len(ast.unparse(node.msg)) > 20
 
 
+@each_assignment
 def test_rubrics_add_up(assignment):
     for question in assignment.questions:
         if question.manual:
@@ -81,13 +90,48 @@ def test_rubrics_add_up(assignment):
             assert sum(map(int, rows)) == question.points
 
 
+@each_assignment
 def test_there_is_something_to_leak(assignment):
     found = secrets(json.loads((SOURCE / assignment.name / f"{assignment.name}.ipynb").read_text(encoding="utf-8")))
     assert len(found) > 20
     assert len(found) == len({line for line in found if len(line) >= 8})
 
 
+@each_assignment
 def test_students_numbers_differ(assignment):
     given = "\n".join(assignment.cells[index].source for index in assignment.given)
     assert re.search(r"default_rng\(seed\)", given)
     assert "list(student_id.strip().lower().encode())" in given
+
+
+def test_the_guides_table_is_that_of_the_notebooks():
+    rows = re.findall(r"^\| (\d) \| \[(.+?)\]\((.+?)\) \| (\d+) \| (\d+), (\d+) \|", GUIDE, re.MULTILINE)
+    assert len(rows) == len(ASSIGNMENTS) == 5
+    for assignment, (number, title, link, minutes, points, written) in zip(ASSIGNMENTS, rows, strict=True):
+        header = HEADER.match(assignment.cells[0].source)
+        assert assignment.cells[0].source.startswith(f"# Assignment {number} · {title}\n")
+        assert link == f"source/{assignment.name}/{assignment.name}.ipynb"
+        assert (minutes, points, written) == (header["minutes"], header["points"], header["written"])
+
+
+def test_the_guide_maps_every_question_to_an_objective():
+    objectives = GUIDE[GUIDE.index("## Objectives") : GUIDE.index("## Misconceptions")]
+    named = set(re.findall(r"\b[1-5]\.[1-9]\b", objectives))
+    assert named == {
+        f"{assignment.name[0]}.{question.name.rpartition('q')[2]}"
+        for assignment in ASSIGNMENTS
+        for question in assignment.questions
+    }
+    double = sum(
+        len([cell for cell in assignment.tests if question_of(cell) == question.name]) == 2
+        for assignment in ASSIGNMENTS
+        for question in assignment.questions
+    )
+    assert double == 5
+    assert "five questions have two checks" in " ".join(GUIDE.split())
+
+
+def test_the_guide_states_the_limits_that_hold():
+    assert f"over {student.MEMORY / 2**30:.0f} GiB of memory, {student.CELL_SECONDS} s for a cell" in GUIDE
+    assert f"{judge.SECONDS // 60} minutes in all, {student.THREADS} threads" in GUIDE
+    assert f"{student.FOLDER_BYTES // 10**6} MB on disk" in GUIDE

@@ -99,7 +99,7 @@ def test_a_quiz_before_the_recap_has_one_right_answer_a_question_and_a_reason_fo
     sources = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
     (quiz,) = [source for source in sources if source.startswith("## Quiz\n")]
     assert sources[sources.index(quiz) + 1].startswith("## Recap")
-    questions = re.split(r"\*\*Question \d\.\*\* ", quiz)[1:]
+    questions = re.split(r"### Question \d\n\n", quiz)[1:]
     assert 2 <= len(questions) <= 3
     places = []
     for question in questions:
