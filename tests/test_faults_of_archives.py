@@ -54,7 +54,16 @@ def read_through(path: Path) -> None:
 
 
 class TestHonestCopies:
-    @pytest.mark.parametrize("kind", ["archive", "folder of the archive", "six files", "another cache", "npm package"])
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            "archive",
+            "folder of the archive",
+            "six files",
+            "another cache",
+            pytest.param("npm package", marks=pytest.mark.slow),
+        ],
+    )
     def test_a_copy_on_disk_is_taken(self, kind, request, world, capsys):
         copy = {
             "archive": lambda: request.getfixturevalue("archive"),
@@ -70,7 +79,7 @@ class TestHonestCopies:
         world.is_sound()
 
     @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's count of peak memory")
-    @pytest.mark.parametrize("kind", ["archive", "npm_archive"])
+    @pytest.mark.parametrize("kind", ["archive", pytest.param("npm_archive", marks=pytest.mark.slow)])
     def test_reading_a_copy_takes_little_memory(self, kind, request):
         code = (
             "import sys, pathlib\n"
@@ -277,6 +286,7 @@ class TestBombs:
         assert self.refuse(tmp_path / "bomb.tar.gz") == "an archive that unpacks to far more than CIFAR-10"
 
 
+@pytest.mark.slow
 class TestNpmPackages:
     @pytest.fixture
     def package(self, tmp_path, data, sprites):

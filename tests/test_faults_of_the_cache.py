@@ -444,6 +444,7 @@ os.replace = dying
         world.recovers()
 
 
+@pytest.mark.slow
 class TestManyProcesses:
     def start(self, world, before: str, count: int = 8) -> list[subprocess.Popen]:
         code = (

@@ -22,7 +22,7 @@ MUTATIONS = {
     ),
     "a wrong byte let through": (
         "helpers/archive.py", "if digest.hexdigest() != SHA256[name]:", "if False:",
-        "tests/test_faults_of_the_cache.py",
+        "tests/test_data.py",
     ),
     "a gradient with the wrong sign": (
         "helpers/softmax.py", "biases -= learning_rates[step] * biases_gradient",
