@@ -90,7 +90,7 @@ DEFENCES = {
     "quote npm": ("download", 'if "code" in line', "if False", "sources -k failing_npm"),
     "keep a password to oneself": ('download', 're.sub("//[^/]*@", "//", url)', "url", "sources -k password"),
     "tidy up after an interrupt": (
-        "cache", "with tempfile.TemporaryDirectory(\n", "with type('Left', (tempfile.TemporaryDirectory,), {'__exit__': lambda *_: None, '_cleanup': lambda *_, **__: None})(\n", "sources -k interrupt"),  # noqa: E501
+        "cache", "with tempfile.TemporaryDirectory(\n", "with type('Left', (tempfile.TemporaryDirectory,), {'__exit__': lambda *_: None, '_cleanup': lambda *_, **__: None})(\n", "sources -k interrupt"),
     "end quietly after an interrupt": ("data", "except KeyboardInterrupt:", "except ZeroDivisionError:",
                                        "sources -k interrupt"),
     "take regular files only": (
@@ -107,7 +107,7 @@ DEFENCES = {
         "archive", "number == MOST_MEMBERS or ", "", "archives -k million"),
     "read in pieces": ("archive", "PIECE = 1 << 16", "PIECE = 1 << 26", "archives -k little_memory"),
     "notice that the disk fills up": (
-        "download", "except OSError as error:\n        raise DatasetError(\n            f\"CIFAR-10 could not be written",  # noqa: E501
+        "download", "except OSError as error:\n        raise DatasetError(\n            f\"CIFAR-10 could not be written",
         "except ZeroDivisionError as error:\n        raise DatasetError(\n            f\"CIFAR-10 could not be written",
         "the_cache -k fills_up"),
     "look at the free space first": (
@@ -118,7 +118,7 @@ DEFENCES = {
         "cache", 'open(work / cached, "wb")', 'open(folder / cached, "wb")', "the_cache -k killed"),
     "sweep what the dead left": ("cache", "    sweep(folder)\n    with", "    with", "the_cache -k killed_while"),
     "write nothing to open the cache": (
-        "data", "records, wrong = cache.read_cache(own)", '(own / ".lock").touch(); records, wrong = cache.read_cache(own)',  # noqa: E501
+        "data", "records, wrong = cache.read_cache(own)", '(own / ".lock").touch(); records, wrong = cache.read_cache(own)',
         "the_cache -k full_read_only"),
     "write nothing beside a shared copy": (
         "data", "    *shared, own = cache_folders(data_home)\n",
@@ -142,7 +142,7 @@ DEFENCES = {
                                            "the_cache -k open_elsewhere"),
     "wait for the first": (
         "cache", "        _wait_for_the_first(folder, Path(work))\n", "", "the_cache -k fetch_once"),
-    "look again after waiting": ("download", "if not wrong:\n                return", "if False:\n                return",  # noqa: E501
+    "look again after waiting": ("download", "if not wrong:\n                return", "if False:\n                return",
                                  "the_cache -k fetch_once"),
     "do not wait for the dead": (
         "cache", "return bool(owner) and", "return False and", "the_cache -k dead_process"),
@@ -154,9 +154,67 @@ DEFENCES = {
     "leave what is foreign": ("cache", "(old or _is_dead(work))", "True", "the_cache -k foreign"),
     "ask for a home": ("data", "except RuntimeError as error:", "except ZeroDivisionError as error:",
                        "the_cache -k without_a_home"),
-    "read back what was written": ("data", "raise DatasetError(f\"{own} does not keep", "return own, records\n    str(f\"{own}",  # noqa: E501
+    "read back what was written": ("data", "raise DatasetError(f\"{own} does not keep", "return own, records\n    str(f\"{own}",
                                    "the_cache -k forgets"),
     "show no traceback": ("errors", "def _render_traceback_", "def _render", "the_cache -k Notebook"),
+    "read no further than the sixth file": (
+        "archive", "if len(found) == len(SHA256):", "if False:", "sources -k without_end"),
+    "leave a server that never recovers": (
+        "download", "if self._failures > len(PAUSES):", "if self._failures > 9:", "sources -k does_not_recover"),
+    "look at the first bytes": ("archive", 'if head[:2] != b"\\x1f\\x8b":', "if False:", "sources -k something_else"),
+    "look at the kind of address": ("download", 'elif scheme not in ("http", "https"):', "elif False:",
+                                    "sources -k another_kind"),
+    "name the proxy": ("download", "except requests.exceptions.ProxyError", "except ZeroDivisionError",
+                       "sources -k proxy_that_is_down"),
+    "ask nobody twice who is not there": ("download", 'raise _Unreachable(f"no connection (', 'raise _Broken(f"no connection (',
+                                          "sources -k refused_connection"),
+    "name what is missing without a network": ("download", "except socket.gaierror", "except ZeroDivisionError",
+                                               "sources -k one_error_says"),
+    "look into the cache first": (
+        "data", "records, wrong = cache.read_cache(own)\n        if not wrong:",
+        "records, wrong = cache.read_cache(own)\n        if False:", "sources -k the_cache_serves"),
+    "bear an npm that does not start": (
+        "download", "except OSError as error:\n            raise DatasetError(f\"npm does",
+        "except ZeroDivisionError as error:\n            raise DatasetError(f\"npm does", "sources -k does_not_start"),
+    "look at what npm brings": ("archive", "_refuse_web_page(head := file.peek(PIECE))", "head = file.peek(PIECE)",
+                                "sources -k brings_something_else"),
+    "say that a tar breaks off": (
+        "archive", "isinstance(error, EOFError) or", "False and", "archives -k truncated_archive"),
+    "put broken bytes into words": ("archive", 'raise DatasetError(f"not a whole', 'raise RuntimeError(f"not a whole',
+                                    "archives -k garbled"),
+    "name another data set": ("archive", "    if not found:\n", "    if False:\n", "archives -k python_version"),
+    "miss no file": ("cache", "if missing := [name for name in SHA256 if name not in stored]:", "if missing := []:",
+                     "archives -k file_missing"),
+    "extract nothing": (
+        "archive", "yield PurePosixPath(member.name).name, member.size",
+        "'planted' in member.name and tar.extract(member, '/'); yield PurePosixPath(member.name).name, member.size",
+        "archives -k leads_outside"),
+    "notice a wrong pixel": ("archive", "if digest.hexdigest() != SHA256[name]:", "if False:", "archives -k wrong_pixel"),
+    "notice swapped pictures": ("archive", "if digest.hexdigest() != SHA256[name]:", "if False:", "archives -k swapped"),
+    "notice a wrong label": ("archive", "if digest.hexdigest() != SHA256[name]:", "if False:", "archives -k senseless_labels"),
+    "look at a picture's size": (
+        "archive", "if (picture.mode, picture.size) !=", "if False and (picture.mode, picture.size) !=",
+        "archives -k senseless_pictures"),
+    "put a folder that cannot be made into words": (
+        "download", "except OSError as error:\n        raise DatasetError(\n            f\"CIFAR-10 could not be written",
+        "except ZeroDivisionError as error:\n        raise DatasetError(\n            f\"CIFAR-10 could not be written", "the_cache -k cannot_be_made"),
+    "put an empty read-only cache into words": (
+        "download", "except OSError as error:\n        raise DatasetError(\n            f\"CIFAR-10 could not be written",
+        "except ZeroDivisionError as error:\n        raise DatasetError(\n            f\"CIFAR-10 could not be written", "the_cache -k empty_read_only"),
+    "use the shared copy": (
+        "data", "*shared, own = cache_folders(data_home)", "shared, own = [], cache_folders(data_home)[-1]",
+        "the_cache -k sound_shared"),
+    "notice a label 10": ("archive", "if digest.hexdigest() != SHA256[name]:", "if False:", "the_cache -k label_10"),
+    "bear what cannot be read": (
+        "cache", "except OSError as error:\n            complaints", "except ZeroDivisionError as error:\n            complaints",
+        "the_cache -k under_a_files_name"),
+    "leave nothing damaged under a final name": (
+        "download", "cache.set_aside(folder, wrong)", "pass", "the_cache -k without_a_source"),
+    "work in a folder of one's own": (
+        "cache", "open(work / cached, \"wb\")", "open(folder / cached, \"wb\")", "the_cache -k without_waiting"),
+    "take any letter in a path": (
+        "cache", "open(folder / cached, \"rb\")", "open(str(folder / cached).encode('ascii', 'ignore'), \"rb\")",
+        "the_cache -k strange_path"),
 }  # fmt: skip
 
 
