@@ -170,9 +170,10 @@ DEFENCES = {
                                           "sources -k refused_connection"),
     "name what is missing without a network": ("download", "except socket.gaierror", "except ZeroDivisionError",
                                                "sources -k one_error_says"),
-    "look into the cache first": (
-        "data", "records, wrong = cache.read_cache(own)\n        if not wrong:",
-        "records, wrong = cache.read_cache(own)\n        if False:", "sources -k the_cache_serves"),
+    "ask nobody while the cache is sound": (
+        "data", "    for records in _open(data_home)[1].values():\n",
+        "    download._knock(download.OFFICIAL, 1)\n    for records in _open(data_home)[1].values():\n",
+        "sources -k the_cache_serves"),
     "bear an npm that does not start": (
         "download", "except OSError as error:\n            raise DatasetError(f\"npm does",
         "except ZeroDivisionError as error:\n            raise DatasetError(f\"npm does", "sources -k does_not_start"),
