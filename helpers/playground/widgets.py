@@ -22,6 +22,8 @@ CSS = """<style>
 .jp-OutputArea-child:has(.playground) ~ .jp-OutputArea-child:has(.playground-note, .jp-RenderedImage) { display: none }
 .playground { max-width: 900px; padding: 2px }
 .playground .widget-image, .playground img { max-width: 100%; height: auto; object-fit: contain }
+.playground .jupyter-widgets { max-width: calc(100% - 4px); box-sizing: border-box }
+.playground .widget-html-content { min-width: 0; max-width: 100% }
 .playground .widget-label, .playground .widget-readout { color: var(--jp-ui-font-color1, inherit) }
 .playground :focus-visible { outline: 2px solid #56B4E9; outline-offset: 1px }
 .playground h4 { margin: 10px 0 2px; font-size: 1.1em }
@@ -77,7 +79,10 @@ def labelled(kind: type, label: str, width: str = "270px", **options):
 
 
 def picture() -> widgets.Image:
-    return widgets.Image(format="png", layout=widgets.Layout(width="420px", max_width="100%", margin="2px"))
+    return widgets.Image(
+        format="png",
+        layout=widgets.Layout(flex="1 1 300px", min_width="0", max_width="min(420px, 100% - 4px)", margin="2px"),
+    )
 
 
 def number(label: str, value: float, least: float, most: float, zero: bool = False) -> tuple:

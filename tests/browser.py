@@ -1,0 +1,121 @@
+"""A JupyterLab of its own, and a Chromium that opens notebooks in it. Screenshots go to _build/browser/."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from series import ROOT
+
+SHOTS = ROOT / "_build" / "browser"
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+# Without these Chromium asks for addresses of its own, and as root it needs its sandbox off.
+FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+RED = '[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"]'
+PATIENCE = 180_000  # ms: a notebook takes under a minute on an idle machine
+
+
+def chromium() -> str | None:
+    """Return the Chromium to use: the one that CHROMIUM names, or the first that is installed."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+needs_chromium = pytest.mark.skipif(
+    chromium() is None or sys.platform == "win32", reason="no Chromium was found: make browser installs one"
+)
+
+
+@contextlib.contextmanager
+def jupyterlab(folder: Path) -> Iterator[str]:
+    """Run JupyterLab on the notebooks in `folder`, with settings of its own; give its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    kept = folder / ".jupyter"
+    settings = {f"JUPYTER{name}_DIR": str(kept / name) for name in ("_CONFIG", "_DATA", "_RUNTIME", "LAB_SETTINGS",
+                                                                     "LAB_WORKSPACES")}  # fmt: skip
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}",
+               "--ServerApp.port_retries=0", "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True",
+               f"--ServerApp.root_dir={folder}"]  # fmt: skip
+    kept.mkdir(exist_ok=True)
+    with open(kept / "log", "w") as log:
+        server = subprocess.Popen(command, env=os.environ | settings, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        end = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            assert server.poll() is None, (kept / "log").read_text()
+            assert time.monotonic() < end, "JupyterLab does not start"
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@contextlib.contextmanager
+def browser():
+    """Run a Chromium; give it."""
+    from playwright.sync_api import sync_playwright
+
+    sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium(), args=FLAGS + sandbox)
+        yield started
+        started.close()
+
+
+def open_notebook(page, address: str, name: str) -> None:
+    """Open a notebook and wait for its kernel."""
+    page.set_default_timeout(30_000)
+    page.goto(f"{address}/lab/tree/{name}?reset")
+    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.context")
+    page.evaluate(
+        """async patience => {
+            const panel = window.jupyterapp.shell.currentWidget, late = new Promise((_, no) =>
+                setTimeout(() => no(new Error('the kernel does not start')), patience));
+            await Promise.race([late, (async () => {
+                await panel.context.ready;
+                await panel.sessionContext.ready;
+                await panel.sessionContext.session.kernel.info;
+            })()]);
+        }""",
+        PATIENCE,
+    )
+    page.evaluate("window.jupyterapp.shell.collapseLeft()")
+
+
+def run_all(page) -> list[str]:
+    """Run all cells; return what is red: each error and each line on stderr."""
+    return page.evaluate(
+        """async patience => {
+            const late = new Promise((_, no) => setTimeout(() => no(new Error('the cells do not end')), patience));
+            await Promise.race([late, window.jupyterapp.commands.execute('notebook:run-all-cells')]);
+            const cells = window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells;
+            const code = cells.filter(cell => cell.cell_type === 'code');
+            const red = code.flatMap(cell => cell.getOutputs()).filter(
+                output => output.output_type === 'error' || output.name === 'stderr');
+            const idle = code.filter(cell => cell.execution_count === null).map(cell => 'not run: ' + cell.source);
+            return red.map(output => output.evalue ?? [output.text].flat().join('')).concat(idle);
+        }""",
+        PATIENCE,
+    )
+
+
+def end_kernel(page) -> None:
+    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+
+
+def shot(where, name: str) -> None:
+    """Keep a screenshot of a page or of a part of it."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    where.screenshot(path=SHOTS / f"{name}.png")

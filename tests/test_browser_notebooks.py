@@ -1,0 +1,44 @@
+"""Every notebook, opened in JupyterLab in a real browser and run to its end: nothing red, and no picture missing."""
+
+import shutil
+
+import pytest
+from browser import RED, browser, end_kernel, jupyterlab, needs_chromium, open_notebook, run_all, shot
+from series import PATHS
+
+pytestmark = [pytest.mark.slow, needs_chromium]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """Give a page of a browser, and the address of a JupyterLab with copies of all notebooks."""
+    folder = tmp_path_factory.mktemp("lab")
+    for path in PATHS:
+        shutil.copy(path, folder)
+    with jupyterlab(folder) as address, browser() as started:
+        yield started.new_page(viewport={"width": 1100, "height": 900}), address
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[:2])
+def test_a_notebook_runs_to_its_end_with_nothing_red(lab, path):
+    page, address = lab
+    open_notebook(page, address, path.name)
+    assert run_all(page) == []
+    assert page.locator(RED).count() == 0
+    shot(page, path.stem)
+    end_kernel(page)
+
+
+def test_red_would_be_seen(lab, tmp_path):
+    page, address = lab
+    open_notebook(page, address, PATHS[0].name)
+    page.evaluate(
+        """() => {
+            const model = window.jupyterapp.shell.currentWidget.content.model.sharedModel;
+            model.deleteCellRange(0, model.cells.length);
+            model.insertCell(0, {cell_type: 'code', source: 'import sys; print("warm", file=sys.stderr); 1 / 0'});
+        }"""
+    )
+    assert run_all(page) == ["warm\n", "division by zero"]
+    assert page.locator(RED).count() == 2
+    end_kernel(page)
