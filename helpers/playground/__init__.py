@@ -15,7 +15,16 @@ from helpers.playground.own_picture import read_picture
 from helpers.playground.prediction import change_image, explain
 from helpers.playground.training import GUESSES, PRESETS, Settings, Trainer, Trial, best_trial
 
-__all__ = ["GUESSES", "PRESETS", "Playground", "Settings", "change_image", "explain", "read_picture", "show_steps"]
+__all__ = [
+    "GUESSES",
+    "PRESETS",
+    "Playground",
+    "Settings",
+    "change_image",
+    "explain",
+    "read_picture",
+    "show_steps",
+]
 
 _latest = lambda: None  # noqa: E731 (a reference that is dead)
 

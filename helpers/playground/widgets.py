@@ -7,13 +7,10 @@ from html import escape
 
 import ipywidgets as widgets
 from IPython.display import display
-from packaging.version import Version
 
-from helpers.errors import PlainError
 from helpers.plots.figure import UNSEEN
+from helpers.plots.live import VIEW
 
-OLDEST = "7.7"
-VIEW = "application/vnd.jupyter.widget-view+json"
 NOTE = ("The controls live while a kernel runs. If you see none above, choose Run > Run All Cells (in Colab: "
         "Runtime > Run all). Below is how things stood when this notebook was saved.")  # fmt: skip
 
@@ -35,19 +32,6 @@ CSS = """<style>
 .playground tr.best { font-weight: bold }
 </style>"""
 ROW = {"display": "flex", "flex_flow": "row wrap", "align_items": "center"}
-
-
-class WidgetsError(PlainError):
-    """An ipywidgets that is too old for the playground."""
-
-
-def check_version() -> None:
-    """Raise `WidgetsError` where the installed ipywidgets is older than what the playground runs on."""
-    if Version(widgets.__version__) < Version(OLDEST):
-        raise WidgetsError(
-            f"The playground needs ipywidgets {OLDEST} or later; this is {widgets.__version__}. "
-            "Run `%pip install --upgrade ipywidgets` in a cell, then restart the kernel."
-        )
 
 
 def row(*children) -> widgets.Box:

@@ -6,6 +6,7 @@ from helpers.plots.figure import new_figure, show, show_png  # noqa: F401
 from helpers.plots.gradients import *  # noqa: F403
 from helpers.plots.hidden import *  # noqa: F403
 from helpers.plots.images import *  # noqa: F403
+from helpers.plots.live import *  # noqa: F403
 from helpers.plots.program import *  # noqa: F403
 from helpers.plots.records import *  # noqa: F403
 from helpers.plots.templates import *  # noqa: F403
