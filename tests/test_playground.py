@@ -505,7 +505,7 @@ class TestPanels:
 
     def test_an_old_ipywidgets_gets_a_sentence(self, trained, monkeypatch):
         monkeypatch.setattr(ipywidgets, "__version__", "7.6.5")
-        with pytest.raises(WidgetsError, match=r"needs ipywidgets 7\.7 or later; this is 7\.6\.5"):
+        with pytest.raises(WidgetsError, match=r"need ipywidgets 7\.7 or later; this is 7\.6\.5"):
             TrainingPanel(trained)
 
     def test_names_are_escaped(self, trained):

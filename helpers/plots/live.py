@@ -20,14 +20,14 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class WidgetsError(PlainError):
-    """An ipywidgets that is too old for the playground."""
+    """An ipywidgets that is too old for live controls."""
 
 
 def check_version() -> None:
-    """Raise `WidgetsError` where the installed ipywidgets is older than what the playground runs on."""
+    """Raise `WidgetsError` where the installed ipywidgets is older than what the live controls run on."""
     if Version(widgets.__version__) < Version(OLDEST):
         raise WidgetsError(
-            f"The playground needs ipywidgets {OLDEST} or later; this is {widgets.__version__}. "
+            f"These controls need ipywidgets {OLDEST} or later; this is {widgets.__version__}. "
             "Run `%pip install --upgrade ipywidgets` in a cell, then restart the kernel."
         )
 
