@@ -23,7 +23,7 @@ run: data       ## run all notebooks without a browser, into _build/ (ONLY=06 fo
 	$(BIN)/python tools/run_notebooks.py $(ONLY)
 
 test: lint data .venv-coursework/ready ## everything that CI checks
-	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval tests notebooks
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval tests notebooks
 
 check: tools data ## the fast part of the tests, for daily work
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests
