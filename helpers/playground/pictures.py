@@ -55,7 +55,7 @@ def side_by_side(rows: list[list[bytes]]) -> bytes:
             left += picture.width
         top += max(picture.height for picture in row)
     written = io.BytesIO()
-    whole.save(written, "PNG")
+    whole.save(written, "PNG", compress_level=1)
     return written.getvalue()
 
 
