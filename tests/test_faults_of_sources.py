@@ -265,6 +265,7 @@ class TestWrongAnswers:
     @pytest.mark.parametrize(
         ("body", "words"),
         [(b"", "it is empty"), (bytes(5_000), "not a tar.gz"), (gzip.compress(b"hello"), "not a whole tar.gz")],
+        ids=["empty", "zeros", "gzip of something else"],
     )
     def test_something_else_is_refused(self, world, first, body, words):
         assert words in left_for_the_next(world, first(page(body)))
