@@ -596,15 +596,16 @@ def test_an_interrupt_leaves_nothing(world, server, archive, monkeypatch):
     server.pages["/archive"] = file_page(archive, stop_after=100_000_000, stall=True)
     monkeypatch.setenv("CIFAR10_URL", server.address("/archive"))
     process = subprocess.Popen(
-        [sys.executable, "-m", "helpers.data"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-m", "helpers.data"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored by what a script runs with &
+    )  # fmt: skip
     deadline = time.monotonic() + 60
     while not any(path.stat().st_size > 80_000_000 for path in world.home.rglob("*.bin")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     printed, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, said
     assert printed == ""
     assert said.splitlines()[-1] == "Stopped; nothing was kept. Run it again to start over."
     assert "Traceback" not in said
