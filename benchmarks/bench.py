@@ -141,6 +141,7 @@ def list_jobs(plan: Plan, names: list[str]) -> list[Job]:
     if "ours" in names:
         add("kernel", "kernel", "kernel", "ours", "kernel", steps=plan.steps)
         add("parts", "parts", "parts", "ours", "parts", rounds=plan.part_rounds, steps=plan.part_steps)
+        add("in-a-row", "parts", "in a row", "ours", "in a row", rounds=plan.part_rounds, steps=plan.part_steps)
     return jobs
 
 

@@ -476,6 +476,8 @@ def serve(name: str, answer) -> None:
                 answer({"points": points})
             case "parts":
                 answer(import_module("parts").measure(**request))
+            case "in a row":
+                answer(import_module("parts").in_a_row(**request))
             case "prepare":
                 prepare(WORK, **request)
                 answer({})

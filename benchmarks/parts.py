@@ -24,6 +24,24 @@ def layout() -> list[int]:
     return shape
 
 
+def in_a_row(rounds: int, steps: int) -> dict:
+    """Return a step's milliseconds by the clock and of processor time on all cores, in runs straight one after another.
+
+    Threads are left as `train` sets them.
+    """
+    data = load_data()
+    mean, clock, processor = mean_image(data.images_train), [], []
+    for number in range(-1, rounds):
+        begun, used = time.perf_counter(), time.process_time()
+        softmax.train(
+            data.images_train, data.labels_train, steps=steps, batch_size=BATCH, mean=mean, progress=False
+        )  # fmt: skip
+        if number >= 0:  # the first round warms up
+            clock.append(1_000 * (time.perf_counter() - begun) / steps)
+            processor.append(1_000 * (time.process_time() - used) / steps)
+    return {"clock": clock, "processor": processor}
+
+
 def measure(rounds: int, steps: int) -> dict:
     """Return the milliseconds a step of each part, and of a whole step, in each round."""
     tf, rng, data = softmax.tf, np.random.default_rng(0), load_data()

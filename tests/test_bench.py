@@ -75,6 +75,8 @@ class TestAQuickRun:
             "Accuracy against time",
         ):
             assert f"\n## {heading}\n" in page
+        assert "- The floor: " in page
+        assert "- What sharing costs: " in page
         assert len(re.findall(r"^- \*\*(Met|Not met)\*\*: .+\d", page, re.MULTILINE)) == len(report.GOALS)
 
     def test_plots_are_there_and_described(self, page, folder):
