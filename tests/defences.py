@@ -4,15 +4,10 @@ A defence is taken out of a copy of the helpers, and the test named beside it ru
 minutes, so `make test` leaves it out: `make defences`.
 """
 
-import contextlib
-import os
-import shutil
-import signal
-import subprocess
 import sys
 
+import mutants
 import pytest
-from series import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="some of the tests of faults need Linux")
 
@@ -222,27 +217,12 @@ DEFENCES = {
 @pytest.mark.parametrize("defence", DEFENCES)
 def test_without_the_defence_the_test_of_its_fault_fails(defence, tmp_path):
     module, code, instead, test = DEFENCES[defence]
-    for folder in ("helpers", "tests", "tools", "notebooks"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    path = tmp_path / "helpers" / f"{module}.py"
-    text = path.read_text(encoding="utf-8")
-    assert text.count(code) == 1, f"{code!r} should stand once in {path.name}"
-    path.write_text(text.replace(code, instead), encoding="utf-8")
     file, _, choice = test.partition(" -k ")
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", f"tests/test_faults_of_{file}.py"]
-    with subprocess.Popen(
-        [*command, "-k", choice], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)},
-        stdout=subprocess.PIPE, text=True, start_new_session=True,
-    ) as process:  # fmt: skip
-        try:
-            said, _ = process.communicate(timeout=45)
-        except subprocess.TimeoutExpired:
-            return  # it waits for ever, which is what the defence prevents
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # with all that it started
-    if process.returncode == 0 and "passed" not in said:
+    tests = f"tests/test_faults_of_{file}.py", "-k", choice
+    code, said = mutants.run_tests(tmp_path, f"helpers/{module}.py", code, instead, *tests, timeout=45)
+    if code is None:
+        return  # it waits for ever, which is what the defence prevents
+    if code == 0 and "passed" not in said:
         pytest.skip("the test itself is skipped on this machine")
-    assert process.returncode == 1 or process.returncode < 0, f"nobody missed it: {said[-2000:]}"
+    assert code == 1 or code < 0, f"nobody missed it: {said[-2000:]}"
     assert " error" not in (said.splitlines() or [""])[-1], said[-2000:]

@@ -1,11 +1,7 @@
 """The tests bite: each small mistake below, made in a copy of the project, is caught by the tests named beside it."""
 
-import shutil
-import subprocess
-import sys
-
+import mutants
 import pytest
-from series import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -43,14 +39,6 @@ MUTATIONS = {
 
 @pytest.mark.parametrize("mistake", MUTATIONS)
 def test_a_mistake_is_caught(mistake, tmp_path):
-    name, right, wrong, tests = MUTATIONS[mistake]
-    for folder in ("helpers", "tests", "tools", "notebooks"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    shutil.copy(ROOT / "conftest.py", tmp_path)
-    code = (tmp_path / name).read_text(encoding="utf-8")
-    assert code.count(right) == 1, f"{right!r} should stand once in {name}"
-    (tmp_path / name).write_text(code.replace(right, wrong), encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow", tests]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert result.returncode == 1, f"{tests} did not notice {mistake}:\n{result.stdout[-2000:]}"
+    file, right, wrong, tests = MUTATIONS[mistake]
+    code, said = mutants.run_tests(tmp_path, file, right, wrong, "-m", "not slow", tests)
+    assert code == 1, f"{tests} did not notice {mistake}:\n{said[-2000:]}"
