@@ -166,8 +166,7 @@ def _share(images: np.ndarray) -> tf.Tensor | None:
     owner = images
     while isinstance(owner.base, np.ndarray):
         owner = owner.base
-    first, end = np.lib.array_utils.byte_bounds(owner)
-    if start % 64 or start < first or start + count * row > end:  # TensorFlow wants its tensors on 64 bytes
+    if start % 64 or start < np.lib.array_utils.byte_bounds(owner)[0]:  # TensorFlow wants its tensors on 64 bytes
         return None
 
     # NumPy's protocol for foreign memory: DLPack takes no array that is marked read-only.

@@ -1,6 +1,7 @@
 """The softmax classifier against plain NumPy in float64, and the promises of `train`: history, resuming, stopping."""
 
 import dataclasses
+import mmap
 import os
 import subprocess
 import sys
@@ -722,6 +723,20 @@ class TestMemory:
         assert softmax._share(data.images_train) is not None
         assert softmax._share(misaligned(data.images_train[:10])) is None
         assert np.array_equal(softmax._share(data.images_train)[:3, 1:], data.images_train[:3])
+
+    @pytest.mark.parametrize(
+        "layout",
+        [
+            lambda room: room[: 10 * 3_072].reshape(10, 3_072)[::-1],
+            lambda room: room[: 10 * 3_136].reshape(10, 3_136)[:, :3_072],
+            lambda room: np.broadcast_to(room[-3_072:], (10, 3_072)),
+        ],
+        ids=["backwards", "columns before others", "one image for all"],
+    )
+    def test_memory_that_is_no_table_ending_in_pixels_is_not_shared(self, layout):
+        room = np.frombuffer(mmap.mmap(-1, 20 * 3_072), np.uint8)  # a page begins at a multiple of 64
+        assert softmax._share(room.reshape(20, 3_072)) is not None
+        assert softmax._share(layout(room)) is None
 
     @pytest.mark.parametrize("indices", [[], [-1, 3], [0, 600]])
     def test_indices_that_are_not_there_are_refused(self, small, indices):
