@@ -95,20 +95,10 @@ c.Spawner.environment.update({{"CIFAR10_SHARED": {str(BUILD / "cifar-10")!r}}})
         )
     url = f"http://127.0.0.1:{public}"
     try:
-        for _ in range(120):
-            assert process.poll() is None, (folder / "log").read_text()
-            with contextlib.suppress(requests.RequestException):
-                if requests.get(f"{url}/hub/health", timeout=5).ok:
-                    break
-            time.sleep(0.5)
-        yield Hub(url, psutil.Process(process.pid), homes)
-    finally:
-        family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-        process.terminate()
-        process.wait(60)
-        _, left = psutil.wait_procs(family, timeout=10)
-        for one in left:
-            one.kill()
+        with remote.serving(process, requests.Session(), f"{url}/hub/health") as server:
+            yield Hub(url, server, homes)
+    except RuntimeError as error:
+        raise RuntimeError((folder / "log").read_text()) from error
 
 
 def log_in_and_pull(hub: Hub, course: str, student: str) -> tuple[requests.Session, str]:

@@ -16,12 +16,10 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import NamedTuple
 
 import links
-import psutil
 import pytest
 import remote
 import requests
@@ -164,21 +162,8 @@ def started(image: Image, group: Group):
     session, base = requests.Session(), f"http://127.0.0.1:{port}/"
     session.headers["Authorization"] = f"token {token}"
     session.trust_env = False
-    try:
-        for _ in range(240):
-            assert process.poll() is None, "JupyterLab has stopped"
-            with contextlib.suppress(requests.ConnectionError):
-                if session.get(f"{base}api/status", timeout=10).ok:
-                    break
-            time.sleep(0.25)
-        yield session, base, psutil.Process(process.pid)
-    finally:
-        family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-        process.terminate()
-        process.wait(60)
-        _, left = psutil.wait_procs(family, timeout=30)
-        for one in left:
-            one.kill()
+    with remote.serving(process, session, f"{base}api/status") as server:
+        yield session, base, server
 
 
 @pytest.fixture(scope="module")

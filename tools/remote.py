@@ -4,18 +4,46 @@
 is the server's address with a slash at its end.
 """
 
+import contextlib
 import json
+import subprocess
 import time
 import uuid
+from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
 from urllib.parse import quote
 
 import nbformat
+import psutil
 import requests
 import websocket
 
 CELL_TIMEOUT = 1_800  # seconds; on a full hub a cell waits for its turn
+
+
+@contextlib.contextmanager
+def serving(process: subprocess.Popen, session: requests.Session, url: str) -> Iterator[psutil.Process]:
+    """Wait a minute at most until the server in `process` answers at `url`; end it, and all it started, on leaving."""
+    try:
+        end = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(requests.RequestException):
+                if session.get(url, timeout=5).ok:
+                    break
+            if process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(
+                    f"The server at {url} {'has stopped' if process.poll() is not None else 'is silent'}."
+                )
+            time.sleep(0.25)
+        yield psutil.Process(process.pid)
+    finally:
+        family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        process.terminate()
+        process.wait(60)
+        _, left = psutil.wait_procs(family, timeout=30)
+        for one in left:
+            one.kill()
 
 
 def _request(session: requests.Session, method: str, url: str, **options) -> requests.Response:
