@@ -16,11 +16,12 @@ from helpers.errors import ArgumentError
 from helpers.playground import PRESETS, Playground, Settings, change_image, explain, read_picture, results
 from helpers.playground import widgets as shared
 from helpers.playground.own_picture import PictureError
-from helpers.playground.pictures import Curves, Templates
+from helpers.playground.pictures import Comparison, Curves, Templates
 from helpers.playground.prediction_panel import PredictionPanel
 from helpers.playground.training import Trainer, Trial
 from helpers.playground.training_panel import TrainingPanel
 from helpers.plots import new_figure
+from helpers.plots.figure import CLASS_COLOURS
 from helpers.plots.live import WidgetsError, slide
 
 SHORT = Settings(batch_size=20, steps=60, images=400)
@@ -223,6 +224,14 @@ class TestPlayground:
         with Image.open(trained.save_picture(tmp_path / "runs.png")) as picture:
             assert picture.format == "PNG"
             assert np.asarray(picture).std() > 10
+
+    def test_equal_runs_do_not_hide_each_other(self, trained):
+        first = trained.run(replace(SHORT, steps=600))
+        for picture in Comparison().draw([replace(first, number=number) for number in (1, 2, 3)]):
+            pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), int)[90:]  # below the legend
+            for colour in CLASS_COLOURS[:3]:
+                rgb = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+                assert (np.abs(pixels - rgb).max(axis=2) < 40).sum() > 20
 
     @pytest.mark.parametrize("name", ["nowhere/runs", "", "a\0b", "x" * 300])
     def test_a_bad_place_gets_a_sentence_and_leaves_no_file(self, trained, tmp_path, name):

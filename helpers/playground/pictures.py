@@ -171,7 +171,10 @@ class Templates:
 
 
 class Comparison:
-    """Validation accuracy and loss of several trials in one frame, each with its colour, line and marker."""
+    """Validation accuracy and loss of several trials in one frame, each with its colour, line and marker.
+
+    Markers take turns, so that of two runs that are equal both are to be seen.
+    """
 
     def __init__(self):
         with rc_context(STYLE):
@@ -186,12 +189,13 @@ class Comparison:
             for canvas, axis, kind in ((self._left, self._accuracy, "accuracy"), (self._right, self._loss, "loss")):
                 for artist in [*axis.lines, *canvas.figure.legends]:
                     artist.remove()
-                for trial in trials:
+                for turn, trial in enumerate(trials):
                     place = (trial.number - 1) % MOST_COMPARED
+                    each = 5 if len(trial.run.validation_step) >= 10 else 1  # of how many points one is marked
                     axis.plot(
                         trial.run.validation_step, getattr(trial.run, f"validation_{kind}"),
                         color=CLASS_COLOURS[place], marker=CLASS_MARKERS[place], linestyle=LINES[place % len(LINES)],
-                        markersize=5, linewidth=1.5, label=trial.name,
+                        markevery=(turn % each, each), markersize=5, linewidth=1.5, label=trial.name,
                     )  # fmt: skip
                 if trials:
                     canvas.figure.legend(*axis.get_legend_handles_labels(), loc="upper center", ncols=4, fontsize=9,
