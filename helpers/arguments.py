@@ -55,6 +55,50 @@ def check_hyperparameters(*, images: int | None = None, **values) -> None:
         )
 
 
+def _form(value) -> str:
+    """Say of what kind a value is, after its name and a verb: "of shape (3, 4)", "of type list"."""
+    return f"of shape {value.shape}" if isinstance(value, np.ndarray) else f"of type {type(value).__name__}"
+
+
+def check_images(images, labels=None) -> None:
+    """Raise `ArgumentError` unless images, and labels if given, are as `load_data` returns them.
+
+    Args:
+        images: what should be (count, 3072) uint8.
+        labels: what should be (count,) integers, 0 to 9.
+    """
+    if not isinstance(images, np.ndarray) or images.ndim != 2 or images.shape[1] != 3_072 or len(images) == 0:
+        raise ArgumentError(
+            f"images are {_form(images)}. Give an array with a row of 3,072 numbers an image, as load_data() returns."
+        )
+    if images.dtype != np.uint8:
+        raise ArgumentError(
+            f"images hold {images.dtype} numbers. Give them as load_data() returns them, 0 to 255 in uint8: the mean "
+            "image is subtracted and pixels are divided here."
+        )
+    if labels is None:
+        return
+    labels = np.asarray(labels)
+    if labels.shape != (len(images),):
+        raise ArgumentError(f"labels are of shape {labels.shape} for {len(images):,} images. Give one label an image.")
+    wrong = labels if not np.issubdtype(labels.dtype, np.integer) else labels[(labels < 0) | (labels > 9)]
+    if len(wrong):
+        raise ArgumentError(f"labels hold {wrong[:1].tolist()[0]!r}. Give whole numbers, 0 to 9.")
+
+
+def check_rows(count: int, **rows) -> None:
+    """Raise `ArgumentError` unless each of `rows`, given by name, holds numbers of rows among `count` of them."""
+    for name, given in rows.items():
+        values = np.asarray(given)
+        if values.dtype == bool:
+            raise ArgumentError(f"{name} hold True and False. Give the numbers of rows: np.flatnonzero({name}).")
+        if values.ndim != 1 or (len(values) and not np.issubdtype(values.dtype, np.integer)):
+            form = f"= {given!r}" if values.ndim == 0 else f"of shape {values.shape} and type {values.dtype}"
+            raise ArgumentError(f"{name} {form} makes no sense. Give the numbers of rows, such as np.arange(100).")
+        if len(values) == 0 or values.min() < 0 or values.max() >= count:
+            raise ArgumentError(f"{name} name no images, or some that are not there. Give rows 0 to {count - 1:,}.")
+
+
 def class_index(name: str) -> int:
     """Return the label (0 to 9) of the class called `name`; raise `ArgumentError` where there is none."""
     if name in CLASSES:

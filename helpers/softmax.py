@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from helpers.arguments import check_hyperparameters
+from helpers.arguments import check_hyperparameters, check_images, check_rows
 from helpers.data import mean_image, scale_pixels
 from helpers.errors import ArgumentError
 from helpers.progress import progress_bar
@@ -80,6 +80,11 @@ class Run:
         """True if the loss ended above where it began, at the ln 10 of guessing, or is no number any more."""
         tail = self.loss[-max(1, self.step // 10) :]
         return self.step > 0 and not np.mean(tail) <= max(1.5 * self.loss[0], np.log(10))
+
+
+def _check_run(run) -> None:
+    if not isinstance(run, Run):
+        raise ArgumentError(f"This is no run but {run!r:.60}. Give what train(...) returned, or load_run(file).")
 
 
 def compute_logits(pixels: tf.Tensor, weights: tf.Tensor, biases: tf.Tensor) -> tf.Tensor:
@@ -237,9 +242,14 @@ def train(
     Raises:
         ArgumentError: a value that makes no sense.
     """
+    check_images(images, labels)
+    if indices is not None:
+        check_rows(len(images), indices=indices)
     indices = np.arange(len(images)) if indices is None else np.asarray(indices)
-    if len(indices) == 0 or indices.min() < 0 or indices.max() >= len(images):
-        raise ArgumentError(f"indices name no images, or some that are not there. Give rows 0 to {len(images) - 1:,}.")
+    if validation is not None:
+        check_rows(len(images), validation=validation)
+    if mean is not None and np.shape(mean) != (3_072,):
+        raise ArgumentError(f"mean is of shape {np.shape(mean)}. Give (3072,), such as mean_image(images).")
     check_hyperparameters(
         images=len(indices), steps=steps, batch_size=batch_size, learning_rate=learning_rate, schedule=schedule,
         weight_decay=weight_decay, sampling=sampling, seed=seed, divide_by=divide_by, validate_every=validate_every,
@@ -253,6 +263,7 @@ def train(
         zeros = np.zeros((3072, 10), np.float32), np.zeros(10, np.float32)
         run = Run(*zeros, mean, float(divide_by), np.zeros(0, np.float32), np.zeros(0, np.float32))
     else:
+        _check_run(resume)
         run = resume
     if run.step >= end:
         raise ArgumentError(f"This run has done {run.step} steps already. Give a larger steps than {end} to go on.")
@@ -358,8 +369,21 @@ def load_run(path: str | os.PathLike) -> Run:
 
 
 def predict_logits(images: np.ndarray, run: Run, indices: np.ndarray | None = None) -> np.ndarray:
-    """Return the ten scores of each image, (n, 10) float32, for (n, 3072) uint8 images; a few at a time."""
-    indices = np.arange(len(images)) if indices is None else indices
+    """Return the ten scores of each image, (n, 10) float32, for (n, 3072) uint8 images; a few at a time.
+
+    Args:
+        images: (count, 3072) uint8.
+        run: a trained `Run`.
+        indices: the rows to score, (n,); all by default.
+
+    Raises:
+        ArgumentError: a value that makes no sense.
+    """
+    check_images(images)
+    _check_run(run)
+    if indices is not None:
+        check_rows(len(images), indices=indices)
+    indices = np.arange(len(images)) if indices is None else np.asarray(indices)
     logits = np.empty((len(indices), 10), np.float32)
     for start in range(0, len(indices), EVALUATION_BATCH):
         rows = indices[start : start + EVALUATION_BATCH]
@@ -371,9 +395,14 @@ def predict_logits(images: np.ndarray, run: Run, indices: np.ndarray | None = No
 def evaluate(
     images: np.ndarray, labels: np.ndarray, run: Run, indices: np.ndarray | None = None
 ) -> tuple[float, float]:
-    """Return (loss in nats, accuracy 0 to 1) of a run on (n, 3072) uint8 images, or on the rows `indices` of them."""
+    """Return (loss in nats, accuracy 0 to 1) of a run on (n, 3072) uint8 images, or on the rows `indices` of them.
+
+    Raises:
+        ArgumentError: a value that makes no sense.
+    """
+    check_images(images, labels)
     logits = predict_logits(images, run, indices)
-    labels = np.asarray(labels if indices is None else labels[indices], np.int64)
+    labels = np.asarray(labels, np.int64)[slice(None) if indices is None else indices]
     return float(cross_entropy(logits, labels)), float(compute_accuracy(logits, labels))
 
 

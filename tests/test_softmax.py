@@ -683,6 +683,72 @@ class TestWrongSettings:
         with pytest.raises(ArgumentError, match=f"^{name} = {value!r}"):
             train(*small, **{"steps": 2, "batch_size": 10, "progress": False, **wrong})
 
+    @pytest.mark.parametrize(
+        ("change", "sentence"),
+        [
+            (lambda images, labels: (images.tolist(), labels), "images are of type list"),
+            (lambda images, labels: (None, labels), "images are of type NoneType"),
+            (lambda images, labels: (labels, images), r"images are of shape \(600,\)"),
+            (lambda images, labels: (images.reshape(-1, 32, 32, 3), labels), r"images are of shape \(600, 32, 32, 3\)"),
+            (lambda images, labels: (images[:, :1_024], labels), r"images are of shape \(600, 1024\)"),
+            (lambda images, labels: (images[:0], labels[:0]), r"images are of shape \(0, 3072\)"),
+            (lambda images, labels: (images / np.float32(255), labels), "images hold float32 numbers"),
+            (lambda images, labels: (images, labels[:-1]), r"labels are of shape \(599,\) for 600 images"),
+            (lambda images, labels: (images, np.eye(10)[labels]), r"labels are of shape \(600, 10\) for 600 images"),
+            (lambda images, labels: (images, labels + 1), "labels hold 10"),
+            (lambda images, labels: (images, -1 - labels), "labels hold -"),
+            (lambda images, labels: (images, labels + 0.0), r"labels hold \d\.0"),
+            (lambda images, labels: (images, np.array(["cat"] * 600)), "labels hold 'cat'"),
+        ],
+    )
+    def test_images_and_labels_must_be_as_load_data_returns_them(self, small, change, sentence):
+        fresh = train(*small, steps=1, batch_size=10, progress=False)
+        images, labels = change(*small)
+        acts = [lambda: train(images, labels, steps=1, batch_size=10), lambda: evaluate(images, labels, fresh)]
+        acts += [lambda: predict_logits(images, fresh)] if sentence.startswith("images") else []
+        for act in acts:
+            with pytest.raises(ArgumentError, match=f"^{sentence}.*Give "):
+                act()
+
+    @pytest.mark.parametrize(
+        ("rows", "sentence"),
+        [
+            (np.array([], int), "name no images, or some that are not there"),
+            ([-1, 3], "name no images, or some that are not there"),
+            (np.array([0, 600]), "name no images, or some that are not there"),
+            (np.arange(600) < 100, "hold True and False"),
+            ([0.0, 1.0], r"of shape \(2,\) and type float64 makes no sense"),
+            (0.1, "= 0.1 makes no sense"),
+            (np.ones((5, 2), int), r"of shape \(5, 2\) and type int64 makes no sense"),
+        ],
+        ids=str,
+    )
+    def test_rows_must_be_the_numbers_of_rows(self, small, rows, sentence):
+        fresh = train(*small, steps=1, batch_size=10, progress=False)
+        for name, act in (
+            ("indices", lambda: train(*small, indices=rows, steps=1, batch_size=1)),
+            ("validation", lambda: train(*small, validation=rows, steps=1, batch_size=1)),
+            ("indices", lambda: evaluate(*small, fresh, rows)),
+            ("indices", lambda: predict_logits(small[0], fresh, rows)),
+        ):
+            with pytest.raises(ArgumentError, match=f"^{name} {sentence}"):
+                act()
+
+    @pytest.mark.parametrize("mean", [0.0, np.zeros(3, np.float32), np.zeros((1, 3072), np.float32)], ids=np.shape)
+    def test_a_mean_image_has_3072_numbers(self, small, mean):
+        with pytest.raises(ArgumentError, match=r"^mean is of shape .* Give "):
+            train(*small, mean=mean, steps=1, batch_size=10)
+
+    @pytest.mark.parametrize("wrong", ["my_run.npz", 5, {"weights": 0}], ids=str)
+    def test_a_run_must_be_one(self, small, wrong):
+        for act in (
+            lambda: train(*small, resume=wrong, steps=5, batch_size=10),
+            lambda: evaluate(*small, wrong),
+            lambda: predict_logits(small[0], wrong),
+        ):
+            with pytest.raises(ArgumentError, match=r"^This is no run but .* Give what train"):
+                act()
+
     def test_a_batch_holds_at_most_the_chosen_rows(self, small):
         with pytest.raises(ArgumentError, match="larger than the 50 training images"):
             train(*small, indices=np.arange(50), batch_size=51, progress=False)
@@ -737,12 +803,6 @@ class TestMemory:
         room = np.frombuffer(mmap.mmap(-1, 20 * 3_072), np.uint8)  # a page begins at a multiple of 64
         assert softmax._share(room.reshape(20, 3_072)) is not None
         assert softmax._share(layout(room)) is None
-
-    @pytest.mark.parametrize("indices", [[], [-1, 3], [0, 600]])
-    def test_indices_that_are_not_there_are_refused(self, small, indices):
-        images, labels = small
-        with pytest.raises(ArgumentError, match="indices name no images, or some that are not there"):
-            train(images, labels, indices=np.array(indices, int), batch_size=1, steps=1)
 
 
 @pytest.mark.slow
