@@ -252,6 +252,15 @@ def notes(results: dict) -> list[str]:
     return lines
 
 
+def plain_numbers(axis) -> None:
+    """Label a logarithmic axis with 0.1, 0.2, 0.5, 1, 2 and so on, not with powers of ten."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=20))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter("{x:,g}")
+
+
 def plot_steps(results: dict, plt) -> tuple:
     names = [name for name in NAMES if get(results, "steps", name, "seconds")]
     names.sort(key=lambda name: -np.median(get(results, "steps", name, "seconds")))
@@ -270,6 +279,7 @@ def plot_steps(results: dict, plt) -> tuple:
     axes.set(xscale="log", xlabel=f"seconds for {results['plan'].steps:,} steps of 100 images (logarithmic)",
              yticks=range(len(names)), yticklabels=[plain(name) for name in names])  # fmt: skip
     axes.set_xlim(right=3 * max(max(get(results, "steps", name, "seconds")) for name in names))
+    plain_numbers(axes.xaxis)
     listed = "; ".join(
         f"{NAMES[n].replace('`', '')} {np.median(get(results, 'steps', n, 'seconds')):.2f}" for n in names
     )
@@ -297,6 +307,7 @@ def plot_cost(results: dict, plt) -> tuple:
     for axes, values in ((left, sizes), (right, counts)):
         axes.set_xticks(values, [f"{value:,}" for value in values])
         axes.set_xticks([], minor=True)
+        plain_numbers(axes.yaxis)
     figure.legend(loc="outside upper center", ncols=2, fontsize=9)
     return figure, (
         f"Left: microseconds an image against batch size, {sizes[0]:,} to {sizes[-1]:,}: {'; '.join(lowest.values())}. "
@@ -318,6 +329,7 @@ def plot_accuracy(results: dict, plt) -> tuple:
                 f"{label}: {accuracies[0]:.1%} after {middle[0]:.2f} s, {accuracies[-1]:.1%} after {middle[-1]:.2f} s"
             )
     axes.set(xscale="log", xlabel="seconds of training (logarithmic)", ylabel="test accuracy, %")
+    plain_numbers(axes.xaxis)
     axes.legend()
     return figure, f"Test accuracy against time. {'. '.join(ends)}."
 
