@@ -652,6 +652,8 @@ class TestDivergence:
             ([np.nan] * 3, True),
             ([2.3] * 99 + [np.nan], True),
             ([0.5] * 100 + [1.5] * 100, False),
+            ([2.3] * 90 + [1.0] * 9 + [5.0], False),  # a tenth of the steps decides, not the last of them
+            ([2.3] * 90 + [50.0] * 9 + [1.0], True),
         ],
     )
     def test_a_run_that_ends_above_guessing_or_in_no_number_diverged(self, losses, diverged):
