@@ -5,6 +5,7 @@ import inspect
 import re
 import statistics
 import textwrap
+import tomllib
 
 import pytest
 from series import PATHS, ROOT, check_cell, code_cells, parameters, read, solutions, tagged, tags
@@ -22,6 +23,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 QUIZ_OPTION = re.compile(r"<details>\n<summary>(.+)</summary>\n\n\*\*(Right|Not quite)\.\*\* (.+)\n\n</details>")
 CHAOTIC = ("05", "06", "07", "08")  # notebooks that run the post's own, diverging setting
 LONGEST_CELL = 12  # lines of code that a learner reads at once
+LONGEST_LINE = tomllib.loads((ROOT / "notebooks" / ".ruff.toml").read_text(encoding="utf-8"))["line-length"]
 
 
 def text_of(notebook) -> str:
@@ -65,6 +67,13 @@ def test_code_cells_are_short(path):
     lengths = [len(source.splitlines()) for source in cells]
     assert max(lengths) <= LONGEST_CELL, cells[lengths.index(max(lengths))]
     assert statistics.median(lengths) <= 6
+
+
+def test_lines_of_code_fit_beside_text_and_say_nothing_to_the_formatter(path):
+    notebook = read(path)
+    for code in [cell.source for cell in code_cells(notebook)] + solutions(notebook):
+        assert "fmt:" not in code
+        assert max(map(len, code.splitlines())) <= LONGEST_LINE, code
 
 
 def test_text_keeps_pace_with_code(path):

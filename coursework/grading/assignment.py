@@ -128,7 +128,7 @@ def read_assignment(name: str) -> Assignment:
 
 
 def all_assignments() -> list[Assignment]:
-    return [read_assignment(path.name) for path in sorted(SOURCE.iterdir()) if path.is_dir()]
+    return [read_assignment(path.stem) for path in sorted(SOURCE.glob("*/*.ipynb"))]
 
 
 def read_submitted(data: bytes) -> nbformat.NotebookNode:

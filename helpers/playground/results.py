@@ -13,6 +13,7 @@ from helpers.errors import ArgumentError
 from helpers.playground.training import Trial, best_trial
 
 PIXELS = {255.0: "0 to 1", 1.0: "0 to 255"}
+SHORT = {"your guess": "guess", "learning rate": "rate", "batch size": "batch", "weight decay": "decay"}
 
 
 def percent(share: float) -> str:
@@ -61,8 +62,11 @@ def table_rows(trials: list[Trial]) -> list[dict[str, str]]:
 
 
 def text_table(trials: list[Trial]) -> str:
-    """Return the settings and results that differ between the trials, in columns."""
-    rows = table_rows(trials)
+    """Return the settings and results that differ between the trials, in columns narrow enough for a small window."""
+    rows = [
+        {SHORT.get(name, name): value.removesuffix(" best") for name, value in row.items()}
+        for row in table_rows(trials)
+    ]
     shown = [name for name in rows[0] if name == "run" or len({row[name] for row in rows}) > 1] if rows else []
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in shown}
     lines = ["  ".join(f"{name:{widths[name]}}" for name in shown)]

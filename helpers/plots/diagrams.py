@@ -5,6 +5,7 @@ Every number in them comes from the arrays that are handed in.
 
 import numpy as np
 from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.ticker import PercentFormatter
 
 from helpers.data import CLASSES, to_image
 from helpers.plots.figure import BLUE, CLASS_COLOURS, CLASS_MARKERS, GREEN, GREY, ORANGE, WIDTH, new_figure
@@ -55,13 +56,15 @@ def image_row(images: np.ndarray, titles: list[str], columns: int = 5):
     return figure
 
 
-def class_panels(panels: dict[str, np.ndarray], label: int | None = None, line: float | None = None):
+def class_panels(panels: dict[str, np.ndarray], label: int | None = None, line: float | None = None,
+                 most: float | None = None):  # fmt: skip
     """Draw several sets of ten values, one value a class, as horizontal bars beside one another.
 
     Args:
         panels: title to (10,) values.
         label: the true class, named with an arrow in front; none by default.
         line: a value to mark with a dashed line in the first panel.
+        most: where the axes of all panels end, so that pictures can be compared; at the largest value by default.
 
     Returns:
         The figure.
@@ -76,7 +79,7 @@ def class_panels(panels: dict[str, np.ndarray], label: int | None = None, line: 
             text = _number(value, decimals) if values.min() < 0 else f"{value:.{decimals}f}"
             axis.annotate(text, (value, row), xytext=(4 if value >= 0 else -4, 0), textcoords="offset points",
                           va="center", ha="left" if value >= 0 else "right", fontsize=SMALL)  # fmt: skip
-        low, high = min(values.min(), 0), max(values.max(), 0)
+        low, high = min(values.min(), 0), max(values.max(), 0) if most is None else most
         room = 0.45 * (high - low)  # for the numbers beside the bars
         axis.set_xlim(low - (room if low < 0 else 0), high + (room if high > 0 else 0))
         axis.locator_params(axis="x", nbins=4)
@@ -235,6 +238,7 @@ def scale_curves(factors: np.ndarray, losses: np.ndarray, accuracies: np.ndarray
     axes[1].text(factors[-1], 0.11, "10%: guessing", ha="right", va="bottom", fontsize=10, color=GREY)
     axes[1].set(xscale="log", ylim=(0, 0.5))
     axes[1].set_title("Accuracy", fontsize=12)
+    axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     for axis in axes:
         axis.set_xlabel("all scores times", fontsize=11)
     return figure
