@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +51,10 @@ def solutions(notebook) -> list[str]:
 
 
 class Kernel:
-    """A fresh kernel in the notebooks' folder; `run` executes code in it and returns the cell with its outputs."""
+    """A fresh kernel in a folder of its own, so that what a cell writes meets no other run.
+
+    `run` executes code in it and returns the cell with its outputs.
+    """
 
     def __init__(self, client: NotebookClient):
         self._client = client
@@ -68,9 +72,10 @@ class Kernel:
 
 @contextlib.contextmanager
 def kernel() -> Iterator[Kernel]:
-    client = NotebookClient(
-        nbformat.v4.new_notebook(), timeout=300, kernel_name="python3", record_timing=False, coalesce_streams=True,
-        resources={"metadata": {"path": str(ROOT / "notebooks")}},
-    )  # fmt: skip
-    with client.setup_kernel():
-        yield Kernel(client)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        client = NotebookClient(
+            nbformat.v4.new_notebook(), timeout=300, kernel_name="python3", record_timing=False, coalesce_streams=True,
+            resources={"metadata": {"path": folder}},
+        )  # fmt: skip
+        with client.setup_kernel():
+            yield Kernel(client)

@@ -131,6 +131,12 @@ def test_the_guide_maps_every_question_to_an_objective():
     assert "five questions have two checks" in " ".join(GUIDE.split())
 
 
+@each_assignment
+def test_students_read_the_limits_that_hold(assignment):
+    limits = f"at most {student.CELL_SECONDS} seconds for a cell and {student.MEMORY / 2**30:.0f} GiB of memory"
+    assert [cell for cell in assignment.cells if limits in cell.source]
+
+
 def test_the_guide_states_the_limits_that_hold():
     assert f"over {student.MEMORY / 2**30:.0f} GiB of memory, {student.CELL_SECONDS} s for a cell" in GUIDE
     assert f"{judge.SECONDS // 60} minutes in all, {student.THREADS} threads" in GUIDE

@@ -58,7 +58,7 @@ def test_cells_run_twice_and_solutions_run_within_the_memory_limit(path):
 def test_other_parameters_work(path, tmp_path):
     assert OTHER[path.name[:2]].keys() == parameters(read(path)).keys()
     papermill.execute_notebook(
-        path, tmp_path / path.name, parameters=OTHER[path.name[:2]], cwd=path.parent, progress_bar=False
+        path, tmp_path / path.name, parameters=OTHER[path.name[:2]], cwd=tmp_path, progress_bar=False
     )
 
 
