@@ -80,7 +80,7 @@ def class_panels(panels: dict[str, np.ndarray], label: int | None = None, line: 
             axis.annotate(text, (value, row), xytext=(4 if value >= 0 else -4, 0), textcoords="offset points",
                           va="center", ha="left" if value >= 0 else "right", fontsize=SMALL)  # fmt: skip
         low, high = min(values.min(), 0), max(values.max(), 0) if most is None else most
-        room = 0.45 * (high - low)  # for the numbers beside the bars
+        room = (0.45 if most is None else 0.1) * (high - low)  # for the numbers beside the bars
         axis.set_xlim(low - (room if low < 0 else 0), high + (room if high > 0 else 0))
         axis.locator_params(axis="x", nbins=4)
         axis.set_title(title, fontsize=11)
