@@ -15,11 +15,11 @@ COLAB_PYTHON ?= python3.13
 help:           ## list the doors
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-lab: data       ## open the series in JupyterLab (ONLY=04 opens notebook 4)
+lab: data       ## open the series in JupyterLab (ONLY=05 opens notebook 5)
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root) \
 	  --LabApp.default_url=/lab/tree/$(notdir $(firstword $(wildcard notebooks/$(or $(ONLY),01)*.ipynb)))
 
-run: data       ## run all notebooks without a browser, into _build/ (ONLY=06 for one)
+run: data       ## run all notebooks without a browser, into _build/ (ONLY=07 for one)
 	$(BIN)/python tools/run_notebooks.py $(ONLY)
 
 test: lint data .venv-coursework/ready ## everything that CI checks
@@ -48,7 +48,7 @@ browser:        ## install Chromium for the browser tests by the system's packag
 hub: tools _build/hub/ready ## let a class log in to a real JupyterHub here, into hub/results.md (STUDENTS=8 for eight; needs npm)
 	STUDENTS=$(STUDENTS) $(BIN)/python -m pytest hub
 
-refresh: tools data ## run the notebooks and keep their outputs (ONLY=06 for one)
+refresh: tools data ## run the notebooks and keep their outputs (ONLY=07 for one)
 	$(BIN)/ruff format notebooks
 	$(BIN)/python tools/run_notebooks.py --in-place $(ONLY)
 

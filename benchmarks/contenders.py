@@ -122,7 +122,7 @@ def post_graph():
 
 
 def post():
-    """The program of 2016, through compat.v1: see notebook 8."""
+    """The program of 2016, through compat.v1: see notebook 9."""
     import tensorflow.compat.v1  # noqa: F401 (so that its import is not part of the first step)
 
     def fit(data, steps, batch_size, count):

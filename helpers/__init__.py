@@ -6,6 +6,7 @@ A module knows those to its left, never those to its right. The names below load
 used, so `from helpers import load_data` does not wait for TensorFlow.
 """
 
+import sys
 from importlib import import_module
 
 _HOMES = {
@@ -14,7 +15,7 @@ _HOMES = {
         "errors": ("ArgumentError", "DatasetError"),
         "data": ("load_data", "split_indices", "to_image", "mean_image", "scale_pixels"),
         "progress": ("progress_bar",),
-        "arguments": ("check_hyperparameters", "class_index"),
+        "arguments": ("check_settings", "class_index"),
         "softmax": (
             "compute_accuracy",
             "compute_logits",
@@ -36,3 +37,12 @@ def __getattr__(name: str):
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'helpers' has no attribute {name!r}; it offers {', '.join(__all__)}")
+
+
+def _show_figure(figure) -> None:
+    import_module("helpers.figures").show_figure(figure)
+
+
+if "IPython" in sys.modules and (_shell := sys.modules["IPython"].get_ipython()) is not None:
+    # By name, so that Matplotlib is not imported before somebody draws.
+    _shell.display_formatter.ipython_display_formatter.for_type_by_name("matplotlib.figure", "Figure", _show_figure)

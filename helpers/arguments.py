@@ -12,7 +12,10 @@ SCHEDULES = ("constant", "linear")
 SAMPLINGS = ("epochs", "replacement")
 
 # What each hyperparameter must be. `batch_size` is also checked against the number of images, where that is known.
-_WHOLE = {"steps": 1, "batch_size": 1, "hidden_units": 1, "seed": 0, "validate_every": 1, "until": 1}
+_WHOLE = {
+    "steps": 1, "batch_size": 1, "hidden_units": 1, "seed": 0, "validate_every": 1, "until": 1, "index": 0,
+    "images_shown": 1, "validation": 1,
+}  # fmt: skip
 _NAMED = {"schedule": SCHEDULES, "sampling": SAMPLINGS}
 LARGEST = 3.4e38  # what float32 can hold
 
@@ -24,13 +27,13 @@ def _is_number(value) -> bool:
     return abs(value.item() if isinstance(value, np.generic) else value) <= LARGEST
 
 
-def check_hyperparameters(*, images: int | None = None, **values) -> None:
+def check_settings(*, images: int | None = None, **values) -> None:
     """Raise `ArgumentError` for the first value that makes no sense; return nothing where all do.
 
     Args:
-        images: number of training images, the most that a batch may hold.
-        values: hyperparameters by name: steps, batch_size, seed, validate_every, learning_rate, weight_decay,
-            divide_by, schedule, sampling.
+        images: how many images there are: the most that a batch may hold, and one more than the last index.
+        values: settings by name: steps, batch_size, seed, validate_every, learning_rate, weight_decay, divide_by,
+            schedule, sampling, hidden_units, class_name, index, images_shown, validation.
     """
     for name, value in values.items():
         number = _is_number(value)
@@ -41,6 +44,8 @@ def check_hyperparameters(*, images: int | None = None, **values) -> None:
         elif name in _NAMED:
             if not isinstance(value, str) or value not in _NAMED[name]:
                 raise ArgumentError(f"{name} = {value!r} is not known. Choose {' or '.join(map(repr, _NAMED[name]))}.")
+        elif name == "class_name":
+            class_index(value)
         elif name == "weight_decay":
             if not number or value < 0:
                 raise ArgumentError(f"{name} = {value!r} makes no sense. Give 0 or a small positive number.")
@@ -48,11 +53,12 @@ def check_hyperparameters(*, images: int | None = None, **values) -> None:
             if not number or value <= 0:
                 raise ArgumentError(f"{name} = {value!r} makes no sense. Give a number above 0, such as 0.3.")
         else:
-            raise TypeError(f"check_hyperparameters knows no {name}")
-    if images is not None and values.get("batch_size", 0) > images:
-        raise ArgumentError(
-            f"batch_size = {values['batch_size']} is larger than the {images:,} training images. Choose at most that."
-        )
+            raise TypeError(f"check_settings knows no {name}")
+    for name, most in () if images is None else (("batch_size", images), ("validation", images - 1)):
+        if values.get(name, 0) > most:
+            raise ArgumentError(f"{name} = {values[name]} is too large for {images:,} images. Give at most {most:,}.")
+    if images is not None and values.get("index", 0) >= images:
+        raise ArgumentError(f"index = {values['index']} is no image here. Give a whole number, 0 to {images - 1:,}.")
 
 
 def _form(value) -> str:

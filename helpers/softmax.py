@@ -1,6 +1,6 @@
 """The softmax classifier: the model, its training and the history that training leaves.
 
-Its functions are born in notebooks 3 and 4, where each is built and explained. Everywhere, n is the number of images
+Its functions are born in notebooks 3 and 5, where each is built and explained. Everywhere, n is the number of images
 in a batch, 3072 the numbers per image and 10 the number of classes.
 """
 
@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from helpers.arguments import check_hyperparameters, check_images, check_rows
+from helpers.arguments import check_images, check_rows, check_settings
 from helpers.data import mean_image, scale_pixels
 from helpers.errors import ArgumentError
 from helpers.progress import progress_bar
@@ -124,7 +124,7 @@ def _train_steps(templates, biases, mean, divide_by, records, rows, labels, lear
 
     The last 3,072 columns of records are the pixels.
 
-    The steps of notebook 4, arranged for speed; a test holds the two together. The loop runs inside TensorFlow's
+    The steps of notebook 5, arranged for speed; a test holds the two together. The loop runs inside TensorFlow's
     graph. The weights lie with one class a row, which makes both products fast. The images stay 0 to 255: not they are
     centred and scaled but the few numbers that come from them, x being an image and t a template:
     t (x - mean) / divide_by = (t x - t mean) / divide_by. Each batch goes through the products in two halves, so that
@@ -250,13 +250,13 @@ def train(
         check_rows(len(images), validation=validation)
     if mean is not None and np.shape(mean) != (3_072,):
         raise ArgumentError(f"mean is of shape {np.shape(mean)}. Give (3072,), such as mean_image(images).")
-    check_hyperparameters(
+    check_settings(
         images=len(indices), steps=steps, batch_size=batch_size, learning_rate=learning_rate, schedule=schedule,
         weight_decay=weight_decay, sampling=sampling, seed=seed, divide_by=divide_by, validate_every=validate_every,
     )  # fmt: skip
     # A NumPy integer of 8 or 16 bits would overflow in the sums below.
     steps, batch_size, seed, validate_every = int(steps), int(batch_size), int(seed), int(validate_every)
-    check_hyperparameters(until=steps if until is None else until)
+    check_settings(until=steps if until is None else until)
     end = steps if until is None else min(int(until), steps)
     if resume is None:
         mean = mean_image(images, indices) if mean is None else np.asarray(mean, np.float32)

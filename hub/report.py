@@ -54,7 +54,7 @@ def write_report(alone: Class, together: Class) -> None:
         "# A class on one machine",
         "",
         "`make hub` wrote this page. It started JupyterHub and its proxy here, and let students log in through it, all",
-        "in the same second. Each followed the nbgitpuller link, got a server, opened notebook 4 and ran all of it.",
+        "in the same second. Each followed the nbgitpuller link, got a server, opened notebook 5 and ran all of it.",
         "Every output was the saved one. All servers and kernels were still open when memory was read.",
         "",
         f"{os.cpu_count()} cores, {psutil.virtual_memory().total / MIB / 1024:.0f} GiB, Python "
@@ -85,7 +85,7 @@ def write_report(alone: Class, together: Class) -> None:
         f"{together.services.private:,.0f} MiB for the hub:",
         f"**{gib:,.0f} GiB**, on one machine or over several (what is shared counts once on each).",
         "",
-        f"**Processors:** a run of notebook 4 keeps one core busy for {processor:.0f} seconds, so {CLASS} runs take",
+        f"**Processors:** a run of notebook 5 keeps one core busy for {processor:.0f} seconds, so {CLASS} runs take",
         f"{CLASS * processor / 3600:.1f} hours of one core. If all start in the same minute, the slowest is done after",
         ", ".join(f"{minutes} minutes on {cores:.0f} cores" for minutes, cores in waits.items()) + ".",
         "Readers run a cell now and then: a lesson in which each learner goes at their own pace needs far fewer.",

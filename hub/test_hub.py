@@ -1,7 +1,7 @@
 """A class on a real JupyterHub: `make hub` starts it here, and as many students as fit log in at once.
 
 Each student opens the link from README.md, as in a browser: logs in, gets a server, has nbgitpuller fetch the series,
-opens notebook 4 and runs it to the end. What that took goes into results.md, with what it comes to for 300.
+opens notebook 5 and runs it to the end. What that took goes into results.md, with what it comes to for 300.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from report import Class, Study, how_many_fit, write_report
 HUB = Path(__file__).resolve().parent
 ROOT = HUB.parent
 BUILD = ROOT / "_build" / "hub"  # `make hub` puts the students' environment, the proxy and the shared data there
-NOTEBOOK = "notebooks/04_train_it_step_by_step.ipynb"
+NOTEBOOK = "notebooks/05_train_it_step_by_step.ipynb"
 XSRF = re.compile(r'name="_xsrf" value="([^"]+)"')
 LINK = re.search(r"https://HUB(/hub/user-redirect/git-pull\S+)", (HUB / "README.md").read_text(encoding="utf-8"))[1]
 PASSWORD = secrets.token_hex()

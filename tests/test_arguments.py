@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from helpers.arguments import SAMPLINGS, SCHEDULES, check_hyperparameters, class_index
+from helpers.arguments import SAMPLINGS, SCHEDULES, check_settings, class_index
 from helpers.data import CLASSES
 from helpers.errors import ArgumentError, DatasetError
 
@@ -19,7 +19,7 @@ ENDLESS = [math.nan, math.inf, -math.inf, np.nan, np.float32("inf"), np.float16(
 
 def refusal(**values) -> str:
     with pytest.raises(ArgumentError) as caught:
-        check_hyperparameters(**values)
+        check_settings(**values)
     return str(caught.value)
 
 
@@ -54,9 +54,9 @@ class TestSenseless:
         assert refusal(sampling=value) == f"sampling = {value!r} is not known. Choose 'epochs' or 'replacement'."
 
     def test_a_batch_holds_at_most_all_images(self):
-        check_hyperparameters(images=100, batch_size=100)
+        check_settings(images=100, batch_size=100)
         assert refusal(images=45_000, batch_size=45_001) == (
-            "batch_size = 45001 is larger than the 45,000 training images. Choose at most that."
+            "batch_size = 45001 is too large for 45,000 images. Give at most 45,000."
         )
 
     def test_the_first_senseless_value_is_the_one_named(self):
@@ -64,31 +64,31 @@ class TestSenseless:
 
     def test_an_unknown_name_is_a_programming_error(self):
         with pytest.raises(TypeError, match="learning_rte"):
-            check_hyperparameters(learning_rte=0.1)
+            check_settings(learning_rte=0.1)
 
 
 class TestSensible:
     @pytest.mark.parametrize("value", [1, 2, 10**6, np.int64(5), np.int32(5), np.uint8(5)], ids=repr)
     @pytest.mark.parametrize("name", WHOLE)
     def test_whole_numbers_of_python_and_numpy_are_taken(self, name, value):
-        assert check_hyperparameters(**{name: value}) is None
+        assert check_settings(**{name: value}) is None
 
     @pytest.mark.parametrize(
         "value", [0.3, 1, 325, 1e-9, np.float64(0.1), np.float32(0.1), np.float16(0.1), np.int64(2)], ids=repr
     )
     @pytest.mark.parametrize("name", [*POSITIVE, "weight_decay"])
     def test_numbers_of_python_and_numpy_are_taken(self, name, value):
-        assert check_hyperparameters(**{name: value}) is None
+        assert check_settings(**{name: value}) is None
 
     def test_zero_is_a_seed_and_a_weight_decay(self):
-        assert check_hyperparameters(seed=0, weight_decay=0.0) is None
-        assert check_hyperparameters(seed=np.int64(0), weight_decay=0) is None
+        assert check_settings(seed=0, weight_decay=0.0) is None
+        assert check_settings(seed=np.int64(0), weight_decay=0) is None
 
     def test_the_offered_words_are_taken(self):
         assert (SCHEDULES, SAMPLINGS) == (("constant", "linear"), ("epochs", "replacement"))
         for schedule in SCHEDULES:
             for sampling in SAMPLINGS:
-                assert check_hyperparameters(schedule=schedule, sampling=np.str_(sampling)) is None
+                assert check_settings(schedule=schedule, sampling=np.str_(sampling)) is None
 
 
 class TestClassIndex:
@@ -128,7 +128,7 @@ class TestInANotebook:
         return run
 
     def test_a_senseless_value_shows_its_sentence_and_no_traceback(self, run_cell):
-        shown = run_cell("from helpers import check_hyperparameters\ncheck_hyperparameters(learning_rate=-0.3)")
+        shown = run_cell("from helpers import check_settings\ncheck_settings(learning_rate=-0.3)")
         assert shown.strip() == (
             "ArgumentError: learning_rate = -0.3 makes no sense. Give a number above 0, such as 0.3."
         )
@@ -152,5 +152,5 @@ class TestInANotebook:
 
     def test_it_is_a_value_error_too(self):
         with pytest.raises(ValueError, match="makes no sense"):
-            check_hyperparameters(steps=0)
+            check_settings(steps=0)
         assert not issubclass(DatasetError, ValueError)

@@ -30,7 +30,7 @@ def opened(tmp_path_factory):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
     notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     nbformat.write(notebook, folder / "short.ipynb")
-    nbformat.write(nbformat.read(next(path for path in PATHS if path.stem[:2] == "07"), 4), folder / "saved.ipynb")
+    nbformat.write(nbformat.read(next(path for path in PATHS if path.stem[:2] == "08"), 4), folder / "saved.ipynb")
     with jupyterlab(folder) as address, browser() as started:
         page = started.new_context().new_page()
         page.set_viewport_size({"width": 1100, "height": 2_400})
@@ -124,7 +124,7 @@ def test_start_turn_stop_go_on_and_compare(page):
     panel.get_by_label("Run 1").uncheck()
     expect(panel.locator("img").nth(3)).not_to_have_attribute("src", drawn)
     panel.get_by_label("Run 1").check()
-    button(panel, "Set these in notebook 5").click()
+    button(panel, "Set these in notebook 6").click()
     expect(panel.locator("textarea")).to_have_value(re.compile("seed = 0\nlearning_rate = "))
     shot(panel, "playground-3-compared")
 

@@ -19,12 +19,12 @@ OTHER = {
     "01": {"seed": 3, "validation": 2_000, "index": 123},
     "02": {"seed": 3, "class_name": "ship", "index": 4_999},
     "03": {"seed": 3, "images_shown": 8, "class_name": "frog"},
-    "04": {"seed": 3, "batch_size": 64, "learning_rate": 0.1, "steps": 250},
-    "05": {"seed": 1, "learning_rate": 0.1, "batch_size": 50, "steps": 300, "weight_decay": 0.001},
-    "06": {"seed": 3, "learning_rate": 0.1, "batch_size": 50, "steps": 300, "weight_decay": 0.01, "class_name": "ship"},
-    "07": {"seed": 3, "learning_rate": 0.1, "batch_size": 50, "steps": 300, "weight_decay": 0.01, "index": 4_321},
-    "08": {"seed": 3, "learning_rate": 0.000_002, "batch_size": 50, "steps": 300},
-    "09": {"seed": 3, "hidden_units": 17, "learning_rate": 0.1, "batch_size": 64, "steps": 250},
+    "05": {"seed": 3, "batch_size": 64, "learning_rate": 0.1, "steps": 250},
+    "06": {"seed": 1, "learning_rate": 0.1, "batch_size": 50, "steps": 300, "weight_decay": 0.001},
+    "07": {"seed": 3, "learning_rate": 0.1, "batch_size": 50, "steps": 300, "weight_decay": 0.01, "class_name": "ship"},
+    "08": {"seed": 3, "learning_rate": 0.1, "batch_size": 50, "steps": 300, "weight_decay": 0.01, "index": 4_321},
+    "09": {"seed": 3, "learning_rate": 0.000_002, "batch_size": 50, "steps": 300},
+    "10": {"seed": 3, "hidden_units": 17, "learning_rate": 0.1, "batch_size": 64, "steps": 250},
 }
 SENSELESS = {
     "seed": [-1, 1.5],

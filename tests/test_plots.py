@@ -1,26 +1,21 @@
-"""Figures show what they claim: pictures the right way round, one scale for all, alt text that travels with them."""
+"""Figures show what they claim: pictures the right way round, one scale for all, a description made from the data."""
 
 import base64
 import io
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from PIL import Image
+from series import kernel
 
 from helpers import to_image
 from helpers.data import CLASSES
-from helpers.plots import new_figure, show, template_grid
+from helpers.figures import describe, in_series_style, new_figure, png, show_figure
+from helpers.plots import template_grid
 from helpers.plots.figure import CLASS_COLOURS, CLASS_MARKERS
 from helpers.plots.templates import signed_image
-
-
-@pytest.fixture(autouse=True)
-def no_figure_is_left_open():
-    yield
-    plt.close("all")
 
 
 def one_bright_value(channel, row, column):
@@ -63,29 +58,76 @@ def test_a_real_image_is_drawn_as_it_was_taken(data):
     assert np.array_equal(to_image(data.images_train[0])[0, 0], [59, 62, 63])  # the frog's first pixel, as published
 
 
-def test_show_puts_picture_and_alt_text_into_the_output_and_closes_the_figure():
+@in_series_style
+def rising(title="A rise"):
+    figure, axis = new_figure()
+    axis.plot([1.5, 2.5, 4.0], label="a line")
+    axis.imshow(np.arange(12).reshape(3, 4) / 11)
+    axis.set(title=title, xlabel="step", ylabel="loss (nats)")
+    return figure
+
+
+def test_a_figure_is_shown_with_a_description_made_from_its_data():
     InteractiveShell.instance()
-    figure, axes = new_figure()
-    axes.plot([1, 2, 3])
     with capture_output() as captured:
-        show(figure, "A line rises from 1 to 3.")
+        show_figure(rising())
     output, unseen = captured.outputs
-    assert ">A line rises from 1 to 3.</p>" in unseen.data["text/html"]
-    assert output.data["text/plain"] == "A line rises from 1 to 3."
-    assert output.metadata["image/png"]["alt"] == "A line rises from 1 to 3."
+    words = "A rise: a line: 1.5 at 0, 2.5 at 1, 4.0 at 2; a picture of 4 × 3."
+    assert output.data["text/plain"] == output.metadata["image/png"]["alt"] == words
+    assert f">{words}</p>" in unseen.data["text/html"]
     picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
     assert picture.size == (800, 400)
-    assert not plt.fignum_exists(figure.number)
+
+
+def test_a_description_names_bars_whiskers_levels_and_extremes():
+    @in_series_style
+    def draw():
+        figure, (left, right) = new_figure(1, 2)
+        left.bar(["cat", "dog"], [0.25, 0.5])
+        left.axhline(0.1, label="chance")
+        right.errorbar([10, 100], [0.28, 0.41], [0.01, 0.01], label="validation")
+        right.plot(np.arange(100), np.r_[np.full(50, 3.0), np.full(49, 0.5), 1.25])
+        right.plot([], [], label="none")
+        return figure
+
+    words = describe(draw())
+    for part in ("cat 0.25, dog 0.5", "chance: level at 0.1", "validation: 0.28 at 10, 0.41 at 100",
+                 "from 3.0 at 0 to 1.25 at 99, lowest 0.5, highest 3.0", "none: nothing to draw"):  # fmt: skip
+        assert part in words, words
+
+
+@pytest.mark.parametrize(
+    "style",
+    ["dark_background", {"savefig.transparent": True}, {"image.origin": "lower"}, {"font.size": 30},
+     {"lines.linewidth": 9}, {"axes.grid": True}],
+    ids=str,
+)  # fmt: skip
+def test_a_learners_style_changes_no_figure_of_the_series(style):
+    from matplotlib import style as styles
+
+    expected = png(rising())
+    with styles.context(style):
+        assert png(rising()) == expected
+
+
+@pytest.mark.slow
+def test_a_learners_own_figure_appears_whatever_was_drawn_before():
+    """Also when the series has drawn first, at once, and each in a figure of its own."""
+    with kernel() as fresh:
+        fresh.run("import numpy as np\nfrom helpers.plots import template_grid")
+        fresh.run("template_grid(np.zeros((3072, 10)))")
+        fresh.run("import matplotlib.pyplot as plt")
+        for source in ("plt.plot([1, 2.5])", "plt.plot([1, 2.5])\nplt.show()", "plt.imshow(np.eye(3))"):
+            pictures = [output for output in fresh.run(source).outputs if "image/png" in output.get("data", {})]
+            assert len(pictures) == 1, source
+            assert pictures[0].metadata["image/png"]["alt"] in ("1.0 at 0, 2.5 at 1.", "A picture of 3 × 3.")
+        shown = fresh.run("template_grid(np.ones((3072, 10)))").outputs
+        assert [list(output["data"]) for output in shown] == [["image/png", "text/plain"], ["text/html", "text/plain"]]
 
 
 def test_the_same_figure_gives_the_same_bytes():
-    InteractiveShell.instance()
-    shown = []
-    for _ in range(2):
-        with capture_output() as captured:
-            show(template_grid(np.random.default_rng(0).normal(size=(3_072, 10))), "Ten squares of noise.")
-        shown.append(captured.outputs[0].data["image/png"])
-    assert shown[0] == shown[1]
+    weights = np.random.default_rng(0).normal(size=(3_072, 10))
+    assert png(template_grid(weights)) == png(template_grid(weights))
 
 
 def test_classes_are_told_apart_without_colour():

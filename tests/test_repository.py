@@ -202,7 +202,7 @@ def test_the_readmes_notebook_table_is_complete():
 
 
 def test_the_readmes_picture_is_the_one_in_notebook_6():
-    path = next(path for path in PATHS if path.name.startswith("06"))
+    path = next(path for path in PATHS if path.name.startswith("07"))
     saved = base64.b64encode((ROOT / "docs" / "templates.png").read_bytes()).decode()
     (drawn,) = [
         output.data["image/png"]

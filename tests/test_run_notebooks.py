@@ -60,7 +60,7 @@ def test_only_chooses_by_number_and_says_what_there_is(series, monkeypatch, caps
     series("02_b.ipynb", ("print(2)", []))
     assert run(monkeypatch, "02") == 0
     assert not (tmp_path / "_build" / "01_a.ipynb").exists()
-    assert run(monkeypatch, "07") == 1
+    assert run(monkeypatch, "08") == 1
     assert "There are 01_a, 02_b." in capsys.readouterr().err
 
 

@@ -1,4 +1,4 @@
-"""The playground of notebook 7: turn the hyperparameters, watch a run, compare runs, look inside one prediction.
+"""The playground of notebook 8: turn the hyperparameters, watch a run, compare runs, look inside one prediction.
 
     training, own_picture, prediction -> results, pictures -> widgets -> training_panel, prediction_panel
 

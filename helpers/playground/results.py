@@ -1,4 +1,4 @@
-"""The kept trials as words: in a table, in a CSV file, and as the parameters cell of notebook 5."""
+"""The kept trials as words: in a table, in a CSV file, and as the parameters cell of notebook 6."""
 
 import csv
 import io
@@ -125,7 +125,7 @@ def csv_text(trials: list[Trial]) -> str:
 
 
 def parameters_cell(trial: Trial) -> str:
-    """Return the code to paste over the parameters cell of notebook 5, with a comment on what it has no name for."""
+    """Return the code to paste over the parameters cell of notebook 6, with a comment on what it has no name for."""
     settings = trial.settings
     lines = [
         f"seed = {settings.seed}",

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from helpers.arguments import check_hyperparameters
+from helpers.arguments import check_settings
 from helpers.data import Cifar10, mean_image, split_indices
 from helpers.errors import ArgumentError, PlainError
 from helpers.softmax import Run, train
@@ -137,7 +137,7 @@ class Trainer:
         images = values.pop("images")
         if not 1 <= images <= len(self.training):
             raise ArgumentError(f"images = {images!r} makes no sense. Give 1 to {len(self.training):,}.")
-        check_hyperparameters(images=images, **values)
+        check_settings(images=images, **values)
         self._finish_stopping()
         with self._lock:
             if self._running:
@@ -151,7 +151,7 @@ class Trainer:
 
         Raises `ArgumentError` where there is nothing to go on with.
         """
-        check_hyperparameters(learning_rate=learning_rate, steps=steps)
+        check_settings(learning_rate=learning_rate, steps=steps)
         self._finish_stopping()
         with self._lock:
             if self._running:
@@ -169,7 +169,7 @@ class Trainer:
 
     def turn(self, learning_rate: float) -> None:
         """Let the run that is under way go on at another learning rate."""
-        check_hyperparameters(learning_rate=learning_rate)
+        check_settings(learning_rate=learning_rate)
         self._rate = learning_rate
 
     def stop(self) -> None:
@@ -187,7 +187,7 @@ class Trainer:
             self._thread.join()
 
     def learned_from(self, settings: Settings) -> np.ndarray:
-        """Return the rows that a run with these settings learns from: those of notebook 5."""
+        """Return the rows that a run with these settings learns from: those of notebook 6."""
         if settings.images == len(self.training):
             return self.training
         return np.random.default_rng(settings.seed).permutation(self.training)[: settings.images]

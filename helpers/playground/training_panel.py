@@ -80,7 +80,7 @@ class TrainingPanel:
         self.save_table = on_click("Save table (CSV)", "table", self._on_save_table, "Write all runs to a CSV file")
         self.save_picture = on_click("Save picture (PNG)", "image", self._on_save_picture, "Write the curves to a PNG")
         self.of_run = labelled(widgets.Dropdown, "Values of", "230px", options=[])
-        self.values = on_click("Set these in notebook 5", "share", self._on_values, "Show the cell to paste there")
+        self.values = on_click("Set these in notebook 6", "share", self._on_values, "Show the cell to paste there")
         self.message = widgets.HTML()
         self.cell = widgets.Textarea(rows=6, layout=widgets.Layout(width="420px", max_width="100%", display="none"))
 
@@ -175,7 +175,7 @@ class TrainingPanel:
             return
         self.cell.value = results.parameters_cell(self._playground.trials[self.of_run.value - 1])
         self.cell.layout.display = ""
-        self.message.value = words("Copy this over the parameters cell of notebook 5, near its top, and run all cells.")
+        self.message.value = words("Copy this over the parameters cell of notebook 6, near its top, and run all cells.")
 
     @contextlib.contextmanager
     def _told(self):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
 
+from helpers.figures import in_series_style
 from helpers.plots.figure import BLUE, GREEN, GREY, ORANGE, RED, new_figure
 
 if TYPE_CHECKING:  # a Run is only read here: no need to wait for TensorFlow
@@ -55,6 +56,7 @@ def _plain(axis, ticks: Sequence[float]) -> None:
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
 
+@in_series_style
 def training_curves(run: Run, batch_size: int):
     """Draw a run's accuracy (with the noise band of one batch) and, beside it, its loss, against steps.
 
@@ -88,6 +90,7 @@ def training_curves(run: Run, batch_size: int):
     return figure
 
 
+@in_series_style
 def batch_histogram(accuracies: np.ndarray, expected: float, error: float):
     """Draw how often batches reach which accuracy, with one standard error to each side of the expected value.
 
@@ -117,6 +120,7 @@ def batch_histogram(accuracies: np.ndarray, expected: float, error: float):
     return figure
 
 
+@in_series_style
 def compare_runs(runs: dict[str, Run]):
     """Draw up to three runs in one frame: smoothed batch accuracy, and loss on a logarithmic scale, against steps.
 
@@ -144,6 +148,7 @@ def compare_runs(runs: dict[str, Run]):
     return figure
 
 
+@in_series_style
 def seed_spread(accuracies: Sequence[float], images: int):
     """Draw the validation accuracy of runs that differ in their seed alone, each ± one standard error.
 
@@ -169,6 +174,7 @@ def seed_spread(accuracies: Sequence[float], images: int):
     return figure
 
 
+@in_series_style
 def sweep(values: Sequence[float], curves: dict[str, Sequence[Run]], label: str, images: int, training: bool = False):
     """Draw final validation accuracy against a hyperparameter, each point ± one standard error of the estimate.
 
@@ -211,6 +217,7 @@ def sweep(values: Sequence[float], curves: dict[str, Sequence[Run]], label: str,
     return figure
 
 
+@in_series_style
 def learning_curve(sizes: Sequence[int], training: Sequence[float], validation: Sequence[float], images: int):
     """Draw training and validation accuracy against the number of images learned from, with the gap between them.
 
@@ -237,6 +244,7 @@ def learning_curve(sizes: Sequence[int], training: Sequence[float], validation: 
     return figure
 
 
+@in_series_style
 def overfitting_curves(run: Run):
     """Draw loss and accuracy of a run on its training batches and on the validation set; mark the lowest loss.
 
@@ -266,6 +274,7 @@ def overfitting_curves(run: Run):
     return figure
 
 
+@in_series_style
 def step_budgets(
     constant: Run,
     budgets: Sequence[int],

@@ -8,6 +8,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from helpers.data import CLASSES, to_image
+from helpers.figures import in_series_style
 from helpers.plots.figure import BLUE, CLASS_COLOURS, CLASS_MARKERS, GREEN, GREY, ORANGE, WIDTH, new_figure
 from helpers.plots.templates import signed_image
 
@@ -44,6 +45,7 @@ def _picture(axis, image: np.ndarray, left: float, bottom: float, size: float) -
     axis.imshow(image, extent=extent, aspect="auto", interpolation="nearest", zorder=2)
 
 
+@in_series_style
 def image_row(images: np.ndarray, titles: list[str], columns: int = 5):
     """Draw (n, 3072) uint8 images side by side, each under its title; return the figure."""
     rows = -(-len(images) // columns)
@@ -56,6 +58,7 @@ def image_row(images: np.ndarray, titles: list[str], columns: int = 5):
     return figure
 
 
+@in_series_style
 def class_panels(panels: dict[str, np.ndarray], label: int | None = None, line: float | None = None,
                  most: float | None = None):  # fmt: skip
     """Draw several sets of ten values, one value a class, as horizontal bars beside one another.
@@ -94,6 +97,7 @@ def class_panels(panels: dict[str, np.ndarray], label: int | None = None, line: 
     return figure
 
 
+@in_series_style
 def weighted_sum(pixels: np.ndarray, weights: np.ndarray, bias: float, class_name: str):
     """Draw how one image gets its score for one class: pixels times weights, added up, plus the bias.
 
@@ -145,6 +149,7 @@ def weighted_sum(pixels: np.ndarray, weights: np.ndarray, bias: float, class_nam
     return figure
 
 
+@in_series_style
 def matrix_product(images: np.ndarray, pixels: np.ndarray, weights: np.ndarray, biases: np.ndarray):
     """Draw pixels times weights plus biases for a batch, each result where its row and its column meet.
 
@@ -200,6 +205,7 @@ def matrix_product(images: np.ndarray, pixels: np.ndarray, weights: np.ndarray, 
     return figure
 
 
+@in_series_style
 def loss_curve(probabilities: np.ndarray, labels: np.ndarray):
     """Draw -ln p against p, the probability of the truth, with a point for each image.
 
@@ -225,6 +231,7 @@ def loss_curve(probabilities: np.ndarray, labels: np.ndarray):
     return figure
 
 
+@in_series_style
 def scale_curves(factors: np.ndarray, losses: np.ndarray, accuracies: np.ndarray):
     """Draw loss (nats) and accuracy (0 to 1) against the factor that multiplies all scores; return the figure."""
     figure, axes = new_figure(1, 2, height=3.4)
@@ -353,6 +360,7 @@ def _centres(layers: list[list], pieces: list[tuple], width: float) -> dict:
     return centre
 
 
+@in_series_style
 def operation_graph(concrete, outputs: tuple[str, ...] = ()):
     """Draw the graph of a traced function: a box an operation, an arrow a tensor, inputs above, results below.
 

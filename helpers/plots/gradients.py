@@ -1,9 +1,10 @@
-"""Figures of notebook 4: checking a gradient, following it, and what a batch knows of it."""
+"""Figures of notebook 5: checking a gradient, following it, and what a batch knows of it."""
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from helpers.figures import in_series_style
 from helpers.plots.figure import BLUE, GREEN, GREY, ORANGE, RED, new_figure
 
 __all__ = ["descent_curves", "gradient_check", "gradient_noise", "loss_along_step", "loss_history"]
@@ -15,6 +16,7 @@ def _plain_ticks(axis, ticks) -> None:
     axis.set_minor_locator(NullLocator())
 
 
+@in_series_style
 def gradient_check(by_hand: np.ndarray, by_nudging: np.ndarray, by_tape: np.ndarray) -> Figure:
     """Draw the same k slopes, (k,) float64 each, computed in three ways: their values, and how far they differ.
 
@@ -41,6 +43,7 @@ def gradient_check(by_hand: np.ndarray, by_nudging: np.ndarray, by_tape: np.ndar
     return figure
 
 
+@in_series_style
 def loss_along_step(rates: np.ndarray, losses: np.ndarray, slope: float, marked: float) -> Figure:
     """Draw the loss after one step from zero weights, for steps of every length.
 
@@ -76,6 +79,7 @@ def loss_along_step(rates: np.ndarray, losses: np.ndarray, slope: float, marked:
     return figure
 
 
+@in_series_style
 def descent_curves(curves: dict[float, list[float]]) -> Figure:
     """Draw the loss (nats) before every step, one curve for each learning rate, on a logarithmic scale."""
     figure, axis = new_figure(height=3.8)
@@ -93,6 +97,7 @@ def descent_curves(curves: dict[float, list[float]]) -> Figure:
     return figure
 
 
+@in_series_style
 def gradient_noise(batch_sizes, curves: dict[str, list[np.ndarray]]) -> Figure:
     """Draw how well batch gradients agree with the full gradient, for one or two moments of training.
 
@@ -119,6 +124,7 @@ def gradient_noise(batch_sizes, curves: dict[str, list[np.ndarray]]) -> Figure:
     return figure
 
 
+@in_series_style
 def loss_history(losses: np.ndarray, window: int = 50) -> Figure:
     """Draw each step's batch loss (nats) as a dot, and as a line the mean of the last `window` steps."""
     figure, axis = new_figure(height=3.8)

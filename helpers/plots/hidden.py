@@ -8,6 +8,7 @@ from matplotlib.patches import ConnectionPatch
 from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
 
 from helpers.data import CLASSES, to_image
+from helpers.figures import in_series_style
 from helpers.plots.figure import BLUE, CLASS_COLOURS, GREEN, GREY, ORANGE, RED, new_figure
 from helpers.plots.templates import signed_image, usual_scale
 
@@ -19,6 +20,7 @@ def _average(values: np.ndarray, window: int) -> np.ndarray:
     return np.convolve(np.asarray(values, np.float64), np.ones(window) / window, mode="valid")
 
 
+@in_series_style
 def network_diagram(image: np.ndarray, hidden_units: int) -> Figure:
     """Draw the two models side by side: image to ten scores, and image to hidden units to ten scores.
 
@@ -65,6 +67,7 @@ def network_diagram(image: np.ndarray, hidden_units: int) -> Figure:
     return figure
 
 
+@in_series_style
 def start_losses(losses: dict[str, np.ndarray], window: int = 10) -> Figure:
     """Draw the loss of up to three runs, averaged over `window` steps, against steps.
 
@@ -88,6 +91,7 @@ def start_losses(losses: dict[str, np.ndarray], window: int = 10) -> Figure:
     return figure
 
 
+@in_series_style
 def network_curves(runs: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], window: int) -> Figure:
     """Draw training and validation accuracy of up to two models against steps, the gap between the two shaded.
 
@@ -119,6 +123,7 @@ def network_curves(runs: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], w
     return figure
 
 
+@in_series_style
 def width_curves(
     widths: Sequence[int], training: Sequence[float], validation: Sequence[float], softmax: float
 ) -> Figure:
@@ -146,6 +151,7 @@ def width_curves(
     return figure
 
 
+@in_series_style
 def class_gains(before: np.ndarray, after: np.ndarray) -> Figure:
     """Draw each class's accuracy (10,), 0 to 1, without and with a hidden layer as two bars, and the gain in points."""
     figure, axis = new_figure(height=4.0)
@@ -162,6 +168,7 @@ def class_gains(before: np.ndarray, after: np.ndarray) -> Figure:
     return figure
 
 
+@in_series_style
 def answer_path(
     image: np.ndarray,
     templates: np.ndarray,

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from helpers.data import CLASSES, to_image
+from helpers.figures import in_series_style
 from helpers.plots.figure import BLUE, GREY, ORANGE, WIDTH, new_figure
 from helpers.plots.templates import signed_image
 
@@ -38,6 +39,7 @@ def _tile(images: np.ndarray, columns: int, across: int, down: int) -> np.ndarra
     return canvas
 
 
+@in_series_style
 def class_rows(images: np.ndarray):
     """Draw one row of pictures for each class, its name on the left.
 
@@ -58,6 +60,7 @@ def class_rows(images: np.ndarray):
     return figure
 
 
+@in_series_style
 def picture_grid(images: np.ndarray, titles, columns: int = 6):
     """Draw pictures in rows, each with its title above it.
 
@@ -80,6 +83,7 @@ def picture_grid(images: np.ndarray, titles, columns: int = 6):
     return figure
 
 
+@in_series_style
 def channel_pictures(row: np.ndarray, title: str):
     """Draw an image beside its three channels: above each in its own colour, below the same numbers in grey.
 
@@ -112,6 +116,7 @@ def channel_pictures(row: np.ndarray, title: str):
     return figure
 
 
+@in_series_style
 def pixel_numbers(row: np.ndarray, top: int, left: int, size: int = 5):
     """Draw an image with a small square marked, and beside it that square enlarged, each pixel's numbers written in.
 
@@ -149,6 +154,7 @@ def pixel_numbers(row: np.ndarray, top: int, left: int, size: int = 5):
     return figure
 
 
+@in_series_style
 def class_bars(training: np.ndarray, validation: np.ndarray):
     """Draw how many images each class has, as bars made of two parts.
 
@@ -176,6 +182,7 @@ def class_bars(training: np.ndarray, validation: np.ndarray):
     return figure
 
 
+@in_series_style
 def mean_and_variation(mean: np.ndarray, variation: np.ndarray):
     """Draw the mean image, and how far each pixel strays from it.
 
@@ -199,6 +206,7 @@ def mean_and_variation(mean: np.ndarray, variation: np.ndarray):
     return figure
 
 
+@in_series_style
 def subtraction_rows(images: np.ndarray, mean: np.ndarray, names):
     """Draw, for each image, the sum `image - mean = difference`; in a difference mid-grey is 0.
 
@@ -234,6 +242,7 @@ def subtraction_rows(images: np.ndarray, mean: np.ndarray, names):
     return figure
 
 
+@in_series_style
 def ladder_bars(names, accuracies, count: int, band: tuple[float, float], band_name: str):
     """Draw accuracies as horizontal bars, worst on top, each with twice its standard error; chance is a dashed line.
 

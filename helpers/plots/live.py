@@ -1,17 +1,14 @@
 """One slider and the picture that follows it: a live control for a notebook's own figure."""
 
-import base64
-import io
 from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
-import matplotlib.pyplot as plt
 from IPython.display import display
 from matplotlib.figure import Figure
 from packaging.version import Version
 
 from helpers.errors import PlainError
-from helpers.plots.figure import DPI
+from helpers.figures import bundle, picture_bundle, png
 
 __all__ = ["slide"]
 
@@ -32,38 +29,35 @@ def check_version() -> None:
         )
 
 
-def slide(label: str, values: Sequence, draw: Callable[..., Figure], alt: str) -> None:
+def slide(label: str, values: Sequence, draw: Callable[..., Figure], alt: str = "", start=None) -> None:
     """Show a slider over `values`, and below it the picture that `draw(value)` gives for the chosen one.
 
     Args:
         label: what the slider changes.
-        values: what can be chosen; the picture begins with the first.
+        values: what can be chosen.
         draw: turns a value into a figure.
-        alt: one or two sentences for those who cannot see the picture; `{}` in it stands for the chosen value.
+        alt: a sentence for those who cannot see the picture, in place of the figure's own description; `{}` in it
+            stands for the chosen value.
+        start: the value to begin with; the first by default.
     """
     check_version()
+    start = values[0] if start is None else start
 
-    def bundle(value) -> dict:
-        figure, png = draw(value), io.BytesIO()
-        figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
-        plt.close(figure)
-        words = alt.format(value)
-        return {
-            "data": {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": words},
-            "metadata": {"image/png": {"alt": words}},
-        }
+    def draw_bundle(value) -> tuple[dict, dict]:
+        figure = draw(value)
+        return picture_bundle(png(figure), alt.format(value)) if alt else bundle(figure)
 
     slider = widgets.SelectionSlider(
-        description=label, options=[(f"{value}", value) for value in values],
+        description=label, options=[(f"{value}", value) for value in values], value=start,
         style={"description_width": "initial"}, layout=widgets.Layout(width="480px", max_width="100%"),
     )  # fmt: skip
     view = {"version_major": 2, "version_minor": 0, "model_id": slider.model_id}
     display({VIEW: view, "text/plain": f"A slider: {label}. It moves while a kernel runs."}, raw=True)
-    first = bundle(values[0])
-    shown = display(first["data"], raw=True, metadata=first["metadata"], display_id=True)
+    data, metadata = draw_bundle(start)
+    shown = display(data, metadata=metadata, raw=True, display_id=True)
 
     def follow(change) -> None:
-        new = bundle(change["new"])
-        shown.update(new["data"], raw=True, metadata=new["metadata"])
+        data, metadata = draw_bundle(change["new"])
+        shown.update(data, metadata=metadata, raw=True)
 
     slider.observe(follow, "value")

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
+from helpers.figures import in_series_style
 from helpers.plots.figure import BLUE, GREY, ORANGE, RED, new_figure
 
 __all__ = ["distance_curves", "fetch_diagram", "printed_logs"]
@@ -22,6 +23,7 @@ _NEEDS = {
 }  # fmt: skip
 
 
+@in_series_style
 def fetch_diagram(pulled: Mapping[str, Collection[str]]) -> Figure:
     """Draw the program's graph once for each fetch, with the parts that it pulls filled and the others dashed.
 
@@ -60,6 +62,7 @@ def fetch_diagram(pulled: Mapping[str, Collection[str]]) -> Figure:
     return figure
 
 
+@in_series_style
 def printed_logs(
     steps: Sequence[int], accuracies: Sequence[float], test: float, post: Sequence[float], post_test: float
 ) -> Figure:
@@ -97,6 +100,7 @@ def printed_logs(
     return figure
 
 
+@in_series_style
 def distance_curves(distances: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
     """Draw how far apart the weights of twin runs are after each step, on logarithmic axes.
 

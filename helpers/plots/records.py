@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch, Rectangle
 
 from helpers.data import CLASSES, to_image
-from helpers.plots.figure import BLUE, GREEN, GREY, ORANGE, STYLE, WIDTH, new_figure
+from helpers.figures import SeriesFigure, in_series_style
+from helpers.plots.figure import BLUE, GREEN, GREY, ORANGE, WIDTH, new_figure
 
 __all__ = ["feedback_loop", "guess_histogram", "image_as_numbers", "record_blocks", "side_by_side", "split_bars"]
 
@@ -21,6 +21,7 @@ CHANNEL_MAPS = tuple(
 )
 
 
+@in_series_style
 def image_as_numbers(row: np.ndarray, top: int = 12, left: int = 12, size: int = 8) -> Figure:
     """Draw an image as you see it, and the red values, 0 to 255, of a square of its pixels as a computer gets them.
 
@@ -53,6 +54,7 @@ def image_as_numbers(row: np.ndarray, top: int = 12, left: int = 12, size: int =
     return figure
 
 
+@in_series_style
 def record_blocks(record: np.ndarray, first: int = 4) -> Figure:
     """Draw one record of CIFAR-10's binary files: its label byte, then three blocks of 1,024 bytes.
 
@@ -103,6 +105,7 @@ def _write_values(axis, values: Sequence[int], more: bool) -> None:
         axis.text(count - 0.5, 0.5, "…", ha="center", va="center")
 
 
+@in_series_style
 def side_by_side(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
     """Draw pictures, each (height, width, 3) uint8, side by side under their titles; return the figure."""
     figure, axes = new_figure(1, len(pictures), height=3.6, squeeze=False)
@@ -113,6 +116,7 @@ def side_by_side(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> Figur
     return figure
 
 
+@in_series_style
 def feedback_loop(
     training: np.ndarray, training_labels: np.ndarray, testing: np.ndarray, classes: Sequence[str] = CLASSES
 ) -> Figure:
@@ -128,9 +132,8 @@ def feedback_loop(
         The figure.
     """
     height = 4.8
-    with plt.rc_context(STYLE):
-        figure = plt.figure(figsize=(WIDTH, height))
-        axis = figure.add_axes((0, 0, 1, 1))
+    figure = SeriesFigure(figsize=(WIDTH, height), layout="none")
+    axis = figure.add_axes((0, 0, 1, 1))
     axis.axis("off")
     for middle, title, rows in ((3.65, "Training", training), (0.8, "Testing", testing)):
         axis.text(0.1, middle + 0.85, title, fontsize=13, fontweight="bold", va="center")
@@ -189,6 +192,7 @@ def _arrow(axis, start: tuple[float, float], end: tuple[float, float], colour="b
     )
 
 
+@in_series_style
 def split_bars(training: np.ndarray, validation: np.ndarray, test: int = 10_000, first: int = 100) -> Figure:
     """Draw the three sets by size, and to which of them each of the first training images goes.
 
@@ -245,6 +249,7 @@ def split_bars(training: np.ndarray, validation: np.ndarray, test: int = 10_000,
     return figure
 
 
+@in_series_style
 def guess_histogram(accuracies: np.ndarray, again: float) -> Figure:
     """Draw how the accuracies of many guessers spread, and what the best of them reaches on other images.
 

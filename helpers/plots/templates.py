@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from helpers.data import CLASSES, to_image
+from helpers.figures import in_series_style
 from helpers.plots.figure import BLUE, GREY, ORANGE, new_figure
 
 __all__ = [
@@ -42,6 +43,7 @@ def signed_image(values: np.ndarray, scale: float) -> np.ndarray:
     return np.clip(0.5 + to_image(np.asarray(values, dtype=np.float64)) / (2 * scale), 0, 1)
 
 
+@in_series_style
 def template_grid(weights: np.ndarray, scale: float | None = None, titles=CLASSES, columns: int = 5) -> Figure:
     """Draw each column of (3072, k) weights as a picture, all on one symmetric scale around mid-grey.
 
@@ -67,6 +69,7 @@ def template_grid(weights: np.ndarray, scale: float | None = None, titles=CLASSE
     return figure
 
 
+@in_series_style
 def template_rows(rows: Sequence[np.ndarray], row_titles: Sequence[str], titles: Sequence[str] = CLASSES) -> Figure:
     """Draw several sets of templates, one a row; each row is on its own symmetric scale around mid-grey.
 
@@ -92,6 +95,7 @@ def template_rows(rows: Sequence[np.ndarray], row_titles: Sequence[str], titles:
     return figure
 
 
+@in_series_style
 def signed_pictures(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
     """Draw signed pictures (32, 32, 3), already in the order row, column, colour, side by side on one scale."""
     scale = usual_scale(np.stack(pictures))
@@ -103,6 +107,7 @@ def signed_pictures(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> Fi
     return figure
 
 
+@in_series_style
 def colour_key() -> Figure:
     """Draw what each colour of a template means: the signs of the red, green and blue weights behind it."""
     colours = {
@@ -120,6 +125,7 @@ def colour_key() -> Figure:
     return figure
 
 
+@in_series_style
 def template_channels(template: np.ndarray, name: str) -> Figure:
     """Draw one template (3072,) in colour, and its red, green and blue weights apart, all on one symmetric scale."""
     scale = usual_scale(template)
@@ -135,6 +141,7 @@ def template_channels(template: np.ndarray, name: str) -> Figure:
     return figure
 
 
+@in_series_style
 def contribution_map(image: np.ndarray, pixels: np.ndarray, template: np.ndarray, name: str) -> Figure:
     """Draw how one image earns its score: image, image minus mean, template, and their product at each position.
 
@@ -163,6 +170,7 @@ def contribution_map(image: np.ndarray, pixels: np.ndarray, template: np.ndarray
     return figure
 
 
+@in_series_style
 def captioned_images(images: np.ndarray, captions: Sequence[str], columns: int = 5) -> Figure:
     """Draw (n, 3072) uint8 images in a grid, each with its caption above it."""
     rows = -(-len(images) // columns)
@@ -176,6 +184,7 @@ def captioned_images(images: np.ndarray, captions: Sequence[str], columns: int =
     return figure
 
 
+@in_series_style
 def confusion_heatmap(shares: np.ndarray) -> Figure:
     """Draw a confusion matrix (10, 10), rows the true classes, each row's shares (0 to 1) written as percentages."""
     figure, axis = new_figure(height=6.4, width=6.4)
@@ -195,6 +204,7 @@ def confusion_heatmap(shares: np.ndarray) -> Figure:
     return figure
 
 
+@in_series_style
 def shift_curves(shifts: Sequence[int], sideways: Sequence[float], up_down: Sequence[float]) -> Figure:
     """Draw accuracy (0 to 1) against the size of a shift in pixels, sideways and up or down."""
     figure, axis = new_figure(height=3.6)
