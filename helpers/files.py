@@ -38,9 +38,9 @@ def write_file(path: str | os.PathLike, content: bytes | memoryview) -> Path:
         os.replace(work, target)
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         shown = path if str(path).isprintable() and path != "" else repr(path)
+        reason = getattr(error, "strerror", None) or error
         raise ArgumentError(
-            f"{shown} can't be written: {getattr(error, 'strerror', None) or error}. Nothing was changed. Choose another "
-            "name or folder, or free some space."
+            f"{shown} can't be written: {reason}. Nothing was changed. Choose another name or folder."
         ) from error
     finally:
         if made is not None:
