@@ -28,6 +28,9 @@ test: lint data .venv-coursework/ready ## everything that CI checks
 check: tools data ## the fast part of the tests, for daily work
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests
 
+settings: data tools ## run every notebook with every setting changed, one at a time (ONLY=05 for one; an hour for all)
+	$(BIN)/python -m pytest -n 2 tests/settings.py $(if $(ONLY),-k "$(ONLY)-")
+
 defences: data tools ## take each defence out of the loader and see the test of its fault fail (five minutes)
 	$(BIN)/python -m pytest -n 2 tests/defences.py
 
@@ -126,4 +129,4 @@ _build/hub/ready: hub/install hub/requirements.txt pyproject.toml $(wildcard hel
 	  hub/install hub/requirements.txt --from "$$($(BIN)/python -c 'from helpers.data import find_data; print(find_data())')"
 	@touch $@
 
-.PHONY: help lab run test check lint defences bench refresh coursework grade binder browser hub colab links site deadlinks lock upgrade clean data learner tools
+.PHONY: help lab run test check settings lint defences bench refresh coursework grade binder browser hub colab links site deadlinks lock upgrade clean data learner tools

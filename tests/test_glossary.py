@@ -8,7 +8,7 @@ from series import PATHS, ROOT, read
 
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 ENTRY = re.compile(r"^## (?P<terms>.+)\n\n(?P<meaning>.+)\n\n(?P<places>First in .+\.)$", re.MULTILINE)
-PLACE = re.compile(r"\[(\d) · [^\]]+\]\(\.\./notebooks/([\w.]+)#([^)]+)\)")
+PLACE = re.compile(r"\[(\d+) · [^\]]+\]\(\.\./notebooks/([\w.]+)#([^)]+)\)")
 NOT_PROSE = re.compile(r"```.*?```|<[^>]*>|\[[^\]]*\]\(\d\d_\w+\.ipynb[^)]*\)|\]\([^)]*\)|\*", re.DOTALL)
 ENTRIES = [match.groupdict() for match in ENTRY.finditer(GLOSSARY)]
 

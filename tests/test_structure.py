@@ -1,4 +1,7 @@
-"""The rules that every notebook of the series keeps, read off the committed files without running them."""
+"""The rules that every notebook of the series keeps, read off the committed files without running them.
+
+tools/page.py counts; `make settings` tries every setting of every notebook, one at a time.
+"""
 
 import ast
 import inspect
@@ -7,6 +10,7 @@ import statistics
 import textwrap
 import tomllib
 
+import page
 import pytest
 from series import PATHS, ROOT, check_cell, code_cells, parameters, read, solutions, tagged, tags
 
@@ -15,15 +19,26 @@ import helpers
 pytestmark = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[:2])
 
 HEADER = re.compile(
-    r"# (\d) · .+\n\n> (?P<lesson>[^\n]{30,120})\n\n\*\*You will\*\*\n\n(- .+\n){3,6}\n"
-    r"\*\*Time\*\* about \d\d minutes to study, under a minute to run\. \*\*Builds on\*\* .+"
+    r"# (\d+) · .+\n\n> (?P<lesson>[^\n]{30,120})\n\n\*\*You will\*\*\n\n(- .+\n){3,6}\n"
+    r"\*\*Time\*\* about (?P<minutes>\d+) minutes to read and run, exercises apart\. \*\*Builds on\*\* .+"
 )
 FOREIGN_PATH = re.compile(r"(?<![\w./])(/(home|root|tmp|Users|usr|work)/|[A-Z]:\\\\)")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 QUIZ_OPTION = re.compile(r"<details>\n<summary>(.+)</summary>\n\n\*\*(Right|Not quite)\.\*\* (.+)\n\n</details>")
 CHAOTIC = ("06", "07", "08", "09")  # notebooks that run the post's own, diverging setting
+MAIN_ROAD = ("01", "02", "03", "04", "05", "06", "07", "08")
+PLAIN_MATPLOTLIB = ("01", "02", "03", "04", "05", "06", "07", "10")
 LONGEST_CELL = 12  # lines of code that a learner reads at once
+# What a learner who knows loops and lists has not met: the text would have to stop and explain it.
+ABOVE_THE_LEVEL = r"\|=|@\w*cache|redirect_stdout|strict=|:=|\(\*[a-z]|, \*[a-z]|\bpartial\(|\bnonlocal\b|\btry:"
 LONGEST_LINE = tomllib.loads((ROOT / "notebooks" / ".ruff.toml").read_text(encoding="utf-8"))["line-length"]
+
+
+@pytest.fixture(autouse=True)
+def redesigned(path):
+    """Until all are: skip a notebook that has not got its new form."""
+    if not any("claims" in tags(cell) for cell in read(path).cells):
+        pytest.skip("not in the new form yet")
 
 
 def text_of(notebook) -> str:
@@ -35,6 +50,14 @@ def test_header_states_lesson_objectives_time_and_prerequisites(path):
     match = HEADER.match(source)
     assert match, f"the first cell does not have the form of a header:\n{source}"
     assert match[1] == str(int(path.name[:2]))
+    assert int(match["minutes"]) == page.minutes(read(path)), (
+        "the header states other minutes than tools/page.py counts"
+    )
+
+
+def test_the_main_road_takes_its_time_in_steps(path):
+    if path.name[:2] in MAIN_ROAD:
+        assert page.minutes(read(path)) <= 45
 
 
 def test_badges_and_colab_cell_open_the_notebook(path):
@@ -50,20 +73,80 @@ def test_parameters_stand_in_one_cell_with_the_seed_first(path):
     assert len(names) >= 2
 
 
-def test_parameters_are_checked_and_as_printed_in_the_committed_state(path):
+def test_one_line_checks_the_settings(path):
     notebook = read(path)
-    source = check_cell(notebook).source
-    (line,) = [node for node in ast.parse(source).body if "as_printed" in ast.unparse(node).split("=")[0]]
+    *imports, check = ast.parse(check_cell(notebook).source).body
+    assert all(isinstance(node, ast.ImportFrom) for node in imports)
+    assert check.value.func.id == "check_settings"
+    checked = {keyword.arg for keyword in check.value.keywords}
+    assert set(parameters(notebook)) <= checked
+
+
+def test_what_the_text_claims_stands_in_one_folded_cell_at_the_end(path):
+    notebook = read(path)
+    cell = tagged(notebook, "claims")
+    assert cell is notebook.cells[-1]
+    assert cell.source.startswith("# @title What the text claims\n")
+    assert cell.metadata["jupyter"]["source_hidden"]
+    assert cell.metadata["cellView"] == "form"
+    assert not cell.outputs
+    assert cell.source.count("assert ") >= 3
+    (line,) = [node for node in ast.parse(cell.source).body if "as_printed" in ast.unparse(node).split("=")[0]]
     namespace = dict(parameters(notebook))
     exec(ast.unparse(line), namespace)
     assert namespace["as_printed"] is True
     for name in parameters(notebook):
         assert name in ast.unparse(line), f"as_printed does not look at {name}"
-        assert name in source.replace(ast.unparse(line), ""), f"{name} is not checked"
+
+
+def test_code_cells_hold_what_a_learner_would_write(path):
+    notebook = read(path)
+    serving, every = page.scaffolding(notebook)
+    assert serving <= 0.2 * every, f"{serving} of {every} lines of code serve the machinery"
+    for cell in code_cells(notebook):
+        if not {"colab", "claims"} & set(tags(cell)):
+            assert "as_printed" not in cell.source
+            assert not re.search(ABOVE_THE_LEVEL, cell.source), f"above what was taught: {cell.source}"
+            assert path.name[:2] not in MAIN_ROAD or not page.only_asserts(cell), cell.source
+
+
+def test_the_main_pictures_are_drawn_in_plain_matplotlib(path):
+    if path.name[:2] in PLAIN_MATPLOTLIB:
+        source = "\n".join(cell.source for cell in code_cells(read(path)))
+        assert 'plt.style.use("helpers.series")' in source
+        assert len(re.findall(r"^.*\b(plt|ax|axes|axis|figure)\b.*$", source, re.MULTILINE)) >= 6
+
+
+def test_every_number_in_the_text_is_backed(path):
+    found = page.numbers(read(path))
+    loose = [f"cell {index}: {number}" for index, number, backed in found if not backed]
+    assert found
+    assert not loose, f"no output and no claim says so: {loose}"
+
+
+def test_a_wrong_number_in_the_text_or_in_an_output_is_noticed(path):
+    """Change each number that is a percentage or has decimals a little, in the text or in what was printed."""
+    notebook = read(path)
+    right = sum(backed for *_, backed in page.numbers(notebook))
+    tried = noticed = 0
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and "badges" not in tags(cell) and not page.APART.search(cell.source):
+            original = cell.source
+            for match in re.finditer(r"(?<![\w.,$`-])(\d+\.\d+|\d+(?=%))(?![\w`$])", original):
+                digits = match[0]
+                unit = 10.0 ** -len(digits.partition(".")[2])
+                wrong = f"{float(digits) + 7 * unit:.{len(digits.partition('.')[2])}f}"
+                cell.source = original[: match.start()] + wrong + original[match.end() :]
+                found = page.numbers(notebook)
+                tried += len(found) > 0 and wrong in "".join(number for _, number, _ in found)
+                noticed += sum(backed for *_, backed in found) < right
+            cell.source = original
+    assert noticed >= 0.7 * tried, f"of {tried} wrong numbers {noticed} are noticed"
 
 
 def test_code_cells_are_short(path):
-    cells = [cell.source for cell in code_cells(read(path)) if "colab" not in tags(cell)]
+    apart = {"colab", "claims", "program"}  # a whole program may be as long as it is
+    cells = [cell.source for cell in code_cells(read(path)) if not apart & set(tags(cell))]
     lengths = [len(source.splitlines()) for source in cells]
     assert max(lengths) <= LONGEST_CELL, cells[lengths.index(max(lengths))]
     assert statistics.median(lengths) <= 6
@@ -99,7 +182,7 @@ def test_exercises_have_folded_solutions_then_a_recap_and_a_door(path):
     assert text.index("## Exercises") < text.index("## Recap")
     position = PATHS.index(path)
     if position + 1 < len(PATHS):
-        last = notebook.cells[-1].source
+        last = notebook.cells[-2].source
         assert "**Next:**" in last
         assert f"({PATHS[position + 1].name})" in last
 
@@ -119,11 +202,6 @@ def test_a_quiz_before_the_recap_has_one_right_answer_a_question_and_a_reason_fo
         assert all(len(reason) >= 30 for *_, reason in options)
         places.append(verdicts.index("Right"))
     assert len(set(places)) > 1, "the right answer always stands in the same place"
-
-
-def test_it_asserts_what_it_says(path):
-    asserts = sum(cell.source.count("assert ") for cell in code_cells(read(path)))
-    assert asserts >= 5
 
 
 def test_outputs_come_from_one_run_from_top_to_bottom(path):
@@ -149,8 +227,7 @@ def test_every_figure_has_alt_text(path):
     for output in figures:
         alt = output.metadata.get("image/png", {}).get("alt", "")
         assert len(alt) >= 40, f"a figure's alt text is missing or says little: {alt!r}"
-        assert output.data["text/plain"] == alt
-    assert "plt.show" not in text_of(notebook)
+        assert output.data["text/plain"] in alt
     assert not re.findall(r"!\[\s*\]\(", text_of(notebook)), "a picture in the text has no alt text"
 
 

@@ -71,6 +71,9 @@ def tidy(notebook) -> None:
                 if output.output_type == "stream":
                     output.text = without_bars(output.text)
                 output.get("data", {}).pop(LIVE, None)
+                described = output.get("metadata", {}).get("image/png", {})
+                if "alt" in described and "alt" in cell.metadata:  # the author's sentence, then the data's
+                    described["alt"] = f"{cell.metadata['alt']} {described['alt']}"
             cell.outputs = [output for output in cell.outputs if output.output_type != "stream" or output.text]
 
 

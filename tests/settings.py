@@ -1,0 +1,27 @@
+"""Every setting of every notebook, one at a time: below its default, above it, and odd. `make settings` (an hour).
+
+make settings ONLY=05       one notebook
+"""
+
+import papermill
+import pytest
+from series import PATHS, parameters, read
+from test_notebooks import OTHER
+
+ODD = {"batch_size": [1, 45_000], "steps": [1, 5_000], "learning_rate": [1e-4, 10.0], "hidden_units": [1],
+       "weight_decay": [0.0, 1.0], "validation": [1, 49_000], "images_shown": [1]}  # fmt: skip
+CASES = [
+    pytest.param(path, name, value, id=f"{path.stem[:2]}-{name}-{value}")
+    for path in PATHS
+    for name in parameters(read(path))
+    for value in [side[name] for side in OTHER.get(path.stem[:2], [])] + ODD.get(name, [])
+]
+
+
+@pytest.mark.parametrize(("path", "name", "value"), CASES)
+def test_a_notebook_runs_to_its_end_without_a_warning(path, name, value, tmp_path):
+    ran = papermill.execute_notebook(
+        path, tmp_path / path.name, parameters={name: value}, cwd=tmp_path, progress_bar=False
+    )
+    said = [output.text for cell in ran.cells for output in cell.get("outputs", []) if output.get("name") == "stderr"]
+    assert not said
