@@ -15,6 +15,8 @@ import run_notebooks
 
 DECIMAL = re.compile(r"[-+−]?(?:\d[\d,]*\.\d+(?:e[-+]?\d+)?|\d+e[-+]?\d+|\d+(?:\.\d+)?(?=%))", re.IGNORECASE)
 
+PIXELS = re.compile(r"(?<=;base64,)[A-Za-z0-9+/=]+")  # of a picture that HTML holds itself
+
 
 def _values(text: str) -> list[tuple[float, float]]:
     """Return each decimal in `text` with the half of its last digit, in the units of a fraction for percentages."""
@@ -56,6 +58,8 @@ def comparable(outputs: list) -> list:
                 levels = output.get("metadata", {}).get("image/png", {}).get("shows", [])
                 lines = [" ".join(f"{level:.3f}" for level in quarters) for quarters in levels]
                 data["text/plain"] = "\n".join([data.get("text/plain", ""), *lines])
+            if "text/html" in data:
+                data["text/html"] = PIXELS.sub("", data["text/html"])
             cleaned.append({**output, "data": data} if "data" in output else output)
     return cleaned
 

@@ -20,9 +20,7 @@ from helpers.playground.pictures import Comparison, Curves, Templates
 from helpers.playground.prediction_panel import PredictionPanel
 from helpers.playground.training import Trainer, Trial
 from helpers.playground.training_panel import TrainingPanel
-from helpers.plots import new_figure
 from helpers.plots.figure import CLASS_COLOURS
-from helpers.plots.live import WidgetsError, slide
 
 SHORT = Settings(batch_size=20, steps=60, images=400)
 
@@ -514,28 +512,10 @@ class TestPanels:
 
     def test_an_old_ipywidgets_gets_a_sentence(self, trained, monkeypatch):
         monkeypatch.setattr(ipywidgets, "__version__", "7.6.5")
-        with pytest.raises(WidgetsError, match=r"need ipywidgets 7\.7 or later; this is 7\.6\.5"):
+        with pytest.raises(shared.WidgetsError, match=r"need ipywidgets 7\.7 or later; this is 7\.6\.5"):
             TrainingPanel(trained)
 
     def test_names_are_escaped(self, trained):
         panel = PredictionPanel(trained)
         panel.open(b"x", "<img src=x onerror=alert(1)>")
         assert "<img" not in panel.said.value
-
-
-def test_a_slider_shows_the_first_value_and_then_the_chosen_one(monkeypatch):
-    shown, drawn = [], []
-    handle = type("Handle", (), {"update": lambda self, data, **_: shown.append(data["text/plain"])})()
-    monkeypatch.setattr("helpers.plots.live.display", lambda data, **_: shown.append(data["text/plain"]) or handle)
-    sliders = []
-    real = ipywidgets.SelectionSlider
-    monkeypatch.setattr(ipywidgets, "SelectionSlider", lambda **options: sliders.append(real(**options)) or sliders[0])
-
-    def draw(value):
-        drawn.append(value)
-        return new_figure()[0]
-
-    slide("Power", [1, 2, 4], draw, "A picture of {}, and of nothing else.")
-    sliders[0].value = 4
-    assert drawn == [1, 4]
-    assert shown[1:] == ["A picture of 1, and of nothing else.", "A picture of 4, and of nothing else."]

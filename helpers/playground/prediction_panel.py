@@ -10,8 +10,7 @@ from helpers.errors import ArgumentError, PlainError
 from helpers.playground.own_picture import read_picture
 from helpers.playground.pictures import Prediction, shrinking_steps, side_by_side
 from helpers.playground.prediction import COLOURS, change_image, explain
-from helpers.playground.widgets import Shown, labelled, on_click, page, picture, row, unseen, words
-from helpers.plots.live import check_version
+from helpers.playground.widgets import Shown, check_version, labelled, on_click, page, picture, row, unseen, words
 from helpers.softmax import predict_logits
 
 ANY = "any class"

@@ -13,6 +13,7 @@ from helpers.playground.pictures import MOST_COMPARED, Comparison, Curves, Templ
 from helpers.playground.training import GUESSES, PRESETS, Settings
 from helpers.playground.widgets import (
     Shown,
+    check_version,
     labelled,
     number,
     on_click,
@@ -22,7 +23,6 @@ from helpers.playground.widgets import (
     unseen,
     words,
 )
-from helpers.plots.live import check_version
 
 OWN = "your own settings"
 SPEEDS = {"slow motion": 40.0, "to watch": 200.0, "full speed": math.inf}

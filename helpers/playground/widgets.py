@@ -7,10 +7,13 @@ from html import escape
 
 import ipywidgets as widgets
 from IPython.display import display
+from packaging.version import Version
 
-from helpers.plots.figure import UNSEEN
-from helpers.plots.live import VIEW
+from helpers.errors import PlainError
+from helpers.figures import UNSEEN
 
+OLDEST = "7.7"
+VIEW = "application/vnd.jupyter.widget-view+json"
 NOTE = ("The controls live while a kernel runs. If you see none above, choose Run > Run All Cells (in Colab: "
         "Runtime > Run all). Below is how things stood when this notebook was saved.")  # fmt: skip
 
@@ -32,6 +35,19 @@ CSS = """<style>
 .playground tr.best { font-weight: bold }
 </style>"""
 ROW = {"display": "flex", "flex_flow": "row wrap", "align_items": "center"}
+
+
+class WidgetsError(PlainError):
+    """An ipywidgets that is too old for live controls."""
+
+
+def check_version() -> None:
+    """Raise `WidgetsError` where the installed ipywidgets is older than what the live controls run on."""
+    if Version(widgets.__version__) < Version(OLDEST):
+        raise WidgetsError(
+            f"These controls need ipywidgets {OLDEST} or later; this is {widgets.__version__}. "
+            "Run `%pip install --upgrade ipywidgets` in a cell, then restart the kernel."
+        )
 
 
 def row(*children) -> widgets.Box:
