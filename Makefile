@@ -20,13 +20,14 @@ lab: data       ## open the series in JupyterLab (ONLY=05 opens notebook 5)
 	  --LabApp.default_url=/lab/tree/$(notdir $(firstword $(wildcard notebooks/$(or $(ONLY),01)*.ipynb)))
 
 run: data       ## run all notebooks without a browser, into _build/ (ONLY=07 for one)
-	$(BIN)/python tools/run_notebooks.py $(ONLY)
+	$(BIN)/python -m tools.run_notebooks $(ONLY)
 
 test: lint data .venv-coursework/ready ## everything that CI checks
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval tests notebooks
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval tests notebooks \
+	  --ignore tests/environments/test_colab.py --ignore tests/environments/test_hub.py
 
 check: tools data ## the fast part of the tests, for daily work
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests --ignore tests/environments
 
 settings: data tools ## run every notebook with every setting changed, one at a time (ONLY=05 for one; an hour for all)
 	$(BIN)/python -m pytest -n 2 tests/settings.py $(if $(ONLY),-k "$(ONLY)-")
@@ -42,44 +43,44 @@ bench: data     ## measure the trainer against what else a learner would use, an
 	$(BIN)/python benchmarks/bench.py
 	$(BIN)/python benchmarks/loading.py
 
-binder: tools data ## build what Binder builds, run all notebooks in it, and write binder/memory.md (Linux, root)
-	BINDER_REPORT=binder/memory.md $(BIN)/python -m pytest tests/test_binder.py
+binder: tools data ## build what Binder builds, run all notebooks in it, and write docs/measurements/binder.md (Linux, root)
+	BINDER_REPORT=docs/measurements/binder.md $(BIN)/python -m pytest tests/environments/test_binder.py
 
 browser:        ## install Chromium for the browser tests by the system's package manager (Debian, Ubuntu; root)
 	command -v chromium || { apt-get update -qq && apt-get install --yes -qq --no-install-recommends chromium fonts-dejavu-core; }
 
-hub: tools _build/hub/ready ## let a class log in to a real JupyterHub here, into hub/results.md (STUDENTS=8 for eight; needs npm)
-	STUDENTS=$(STUDENTS) $(BIN)/python -m pytest hub
+hub: tools _build/hub/ready ## let a class log in to a real JupyterHub here, into docs/measurements/hub.md (STUDENTS=8 for eight; needs npm)
+	STUDENTS=$(STUDENTS) $(BIN)/python -m pytest tests/environments/test_hub.py
 
 refresh: tools data ## run the notebooks and keep their outputs (ONLY=07 for one)
 	$(BIN)/ruff format notebooks
-	$(BIN)/python tools/run_notebooks.py --in-place $(ONLY)
+	$(BIN)/python -m tools.run_notebooks --in-place $(ONLY)
 
 colab: tools _build/colab/ready ## run the series on Google Colab's versions (Python 3.13; COLAB_PYTHON=... says where it is)
-	$(BIN)/python -m pytest colab
+	$(BIN)/python -m pytest tests/environments/test_colab.py
 
 coursework: .venv-coursework/ready ## make the students' versions of the assignments, into _build/coursework/
-	$(COURSEWORK_BIN)/python coursework/generate.py
+	$(COURSEWORK_BIN)/python -m coursework.generate
 
 grade: data     ## grade a folder of submissions, into _build/grades/ (SUBMISSIONS=folder)
-	@$(BIN)/python coursework/grading/grade.py "$(or $(SUBMISSIONS),submissions)" --out "$(or $(OUT),_build/grades)"
+	@$(BIN)/python -m coursework.grading.grade "$(or $(SUBMISSIONS),submissions)" --out "$(or $(OUT),_build/grades)"
 
 links: learner  ## write every link and badge anew from the address in pyproject.toml (TO=owner/name changes it)
-	$(BIN)/python tools/links.py $(TO)
+	$(BIN)/python -m tools.links $(TO)
 
 site: .venv-site/ready ## build the series as pages to read, into _build/site/
-	$(SITE_BIN)/python tools/build_site.py
+	$(SITE_BIN)/python -m tools.build_site
 
 deadlinks: .venv-site/ready ## ask every address that the pages name whether it still answers
-	$(SITE_BIN)/python tools/build_site.py --dead-links
+	$(SITE_BIN)/python -m tools.build_site --dead-links
 
 lock: tools     ## compile the locks from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(UV) pyproject.toml --output-file requirements.txt
-	$(UV) pyproject.toml --extra test --constraint requirements.txt --output-file requirements-test.txt
-	$(UV) --group site --constraint requirements.txt --output-file requirements-site.txt
-	$(UV) --group coursework --constraint requirements.txt --output-file requirements-coursework.txt
-	$(UV) pyproject.toml --extra hub --constraint requirements.txt --output-file hub/requirements.txt
+	$(UV) pyproject.toml --output-file requirements/learner.txt
+	$(UV) pyproject.toml --extra test --constraint requirements/learner.txt --output-file requirements/test.txt
+	$(UV) --group site --constraint requirements/learner.txt --output-file requirements/site.txt
+	$(UV) --group coursework --constraint requirements/learner.txt --output-file requirements/coursework.txt
+	$(UV) pyproject.toml --extra hub --constraint requirements/learner.txt --output-file requirements/hub.txt
 
 upgrade:        ## compile the locks anew with the newest versions that pyproject.toml admits
 	$(MAKE) lock UPGRADE=--upgrade
@@ -93,40 +94,40 @@ data: learner
 learner: .venv/learner
 tools: .venv/tools
 
-.venv/learner: requirements.txt pyproject.toml
+.venv/learner: requirements/learner.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed; say which: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --require-hashes --requirement requirements.txt
+	$(BIN)/pip install --require-hashes --requirement requirements/learner.txt
 	$(BIN)/pip install --no-deps --no-build-isolation --editable .
 	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements
 	@touch $@
 
-.venv/tools: .venv/learner requirements-test.txt
-	$(BIN)/pip install --require-hashes --requirement requirements-test.txt
+.venv/tools: .venv/learner requirements/test.txt
+	$(BIN)/pip install --require-hashes --requirement requirements/test.txt
 	@touch $@
 
-.venv-coursework/ready: requirements-coursework.txt
+.venv-coursework/ready: requirements/coursework.txt
 	$(PYTHON) -m venv .venv-coursework
-	$(COURSEWORK_BIN)/pip install --require-hashes --requirement requirements-coursework.txt
+	$(COURSEWORK_BIN)/pip install --require-hashes --requirement requirements/coursework.txt
 	@touch $@
 
-.venv-site/ready: requirements-site.txt
+.venv-site/ready: requirements/site.txt
 	$(PYTHON) -m venv .venv-site
-	$(SITE_BIN)/pip install --require-hashes --requirement requirements-site.txt
+	$(SITE_BIN)/pip install --require-hashes --requirement requirements/site.txt
 	@touch $@
 
 # Colab's versions of what the series touches; TensorFlow's own requirements come along.
-_build/colab/ready: colab/requirements.txt
+_build/colab/ready: requirements/colab.txt
 	$(COLAB_PYTHON) -m venv --clear _build/colab/env
-	_build/colab/env/bin/python -m pip install --requirement colab/requirements.txt
+	_build/colab/env/bin/python -m pip install --requirement requirements/colab.txt
 	@touch $@
 
 # The students' environment as hub/Dockerfile makes it, and a proxy for the hub.
-_build/hub/ready: hub/install hub/requirements.txt pyproject.toml $(wildcard helpers/*.py helpers/*/*.py)
+_build/hub/ready: hub/install requirements/hub.txt pyproject.toml $(wildcard helpers/*.py helpers/*/*.py)
 	$(PYTHON) -m venv _build/hub/env
 	npm install --silent --prefix _build/hub/proxy configurable-http-proxy@5
 	PATH="$(CURDIR)/_build/hub/env/bin:$$PATH" CIFAR10_SHARED="$(CURDIR)/_build/hub/cifar-10" \
-	  hub/install hub/requirements.txt --from "$$($(BIN)/python -c 'from helpers.data import find_data; print(find_data())')"
+	  hub/install requirements/hub.txt --from "$$($(BIN)/python -c 'from helpers.data import find_data; print(find_data())')"
 	@touch $@
 
 .PHONY: help lab run test check settings lint defences bench refresh coursework grade binder browser hub colab links site deadlinks lock upgrade clean data learner tools

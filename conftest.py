@@ -1,8 +1,9 @@
 """Let nbval compare numbers within a tolerance and all text exactly; tests/comparing.py says which."""
 
 import nbformat
-from comparing import align, comparable
 from nbval.plugin import IPyNbCell, coalesce_streams
+
+from tests.comparing import align, comparable
 
 _compare_exactly = IPyNbCell.compare_outputs
 

@@ -14,12 +14,11 @@ import zipfile
 from pathlib import Path
 
 import nbformat
-from leaks import leaks
 from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
-import links
+from coursework.leaks import leaks
+from tools import links
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "coursework" / "source"

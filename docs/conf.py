@@ -1,10 +1,6 @@
 """How Sphinx turns the series into pages; `make site` (tools/build_site.py) lays out what it reads."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
-import links
+from tools import links
 
 project = "Ten Templates"
 author = "The Ten Templates authors"

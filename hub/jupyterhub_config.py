@@ -12,7 +12,7 @@ c.Spawner.environment.update(
     }
 )
 c.Spawner.default_url = "/lab"
-c.Spawner.mem_limit = "1.5G"  # above what any notebook of the series needs; results.md has the measurements
+c.Spawner.mem_limit = "1.5G"  # above what any notebook of the series needs; see docs/measurements/hub.md
 c.Spawner.cpu_limit = 2
 
 # A whole class logs in within a minute or two: start a few servers at a time, and let the others wait for their turn.

@@ -11,7 +11,7 @@ as a share of the number where it is above 1.
 
 import re
 
-import run_notebooks
+from tools import run_notebooks
 
 DECIMAL = re.compile(r"[-+−]?(?:\d[\d,]*\.\d+(?:e[-+]?\d+)?|\d+e[-+]?\d+|\d+(?:\.\d+)?(?=%))", re.IGNORECASE)
 

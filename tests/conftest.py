@@ -11,12 +11,12 @@ import tarfile
 
 import numpy as np
 import pytest
-from copies import NAMES, World, add, official_bytes
-from loopback import running
-from series import ROOT
 
 from helpers import cache, download
 from helpers.data import find_data, load_data
+from tests.copies import NAMES, World, add, official_bytes
+from tests.loopback import running
+from tests.series import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ def data(data_folder):
 @pytest.fixture(scope="session")
 def isolation():
     """Skip where submissions can't be locked in; fail instead on Linux in CI, where they must be."""
-    import sandbox
+    from coursework.grading import sandbox
 
     if problem := sandbox.missing():
         if sys.platform == "linux" and os.environ.get("CI"):

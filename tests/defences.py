@@ -6,8 +6,9 @@ minutes, so `make test` leaves it out: `make defences`.
 
 import sys
 
-import mutants
 import pytest
+
+from tests import mutants
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="some of the tests of faults need Linux")
 

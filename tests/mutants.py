@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from series import ROOT
+from tests.series import ROOT
 
 
 def run_tests(folder: Path, file: str, right: str, wrong: str, *tests: str, timeout: float | None = None):

@@ -3,8 +3,9 @@
 import shutil
 
 import pytest
-from browser import RED, browser, end_kernel, jupyterlab, needs_chromium, open_notebook, run_all, shot
-from series import PATHS
+
+from tests.browser import RED, browser, end_kernel, jupyterlab, needs_chromium, open_notebook, run_all, shot
+from tests.series import PATHS
 
 pytestmark = [pytest.mark.slow, needs_chromium]
 

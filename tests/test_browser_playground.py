@@ -7,10 +7,11 @@ import time
 
 import nbformat
 import pytest
-from browser import RED, SHOTS, browser, end_kernel, jupyterlab, needs_chromium, open_notebook, run_all, shot
 from PIL import Image
 from playwright.sync_api import expect
-from series import PATHS
+
+from tests.browser import RED, SHOTS, browser, end_kernel, jupyterlab, needs_chromium, open_notebook, run_all, shot
+from tests.series import PATHS
 
 expect.set_options(timeout=30_000)
 pytestmark = [pytest.mark.slow, needs_chromium]

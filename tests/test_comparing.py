@@ -7,8 +7,9 @@ import sys
 
 import nbformat
 import pytest
-from comparing import differences, texts_match
-from series import ROOT, kernel
+
+from tests.comparing import differences, texts_match
+from tests.series import ROOT, kernel
 
 
 @pytest.mark.parametrize(
@@ -67,9 +68,8 @@ def test_nbval_catches_a_stale_output(tmp_path, saved, caught):
     cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=saved + "\n")]
     notebook.cells = [cell]
     (tmp_path / "stale.ipynb").write_text(json.dumps(notebook))
-    paths = os.pathsep.join(str(ROOT / folder) for folder in (".", "tests", "tools"))
     command = [sys.executable, "-m", "pytest", "-p", "conftest", "-q", "--nbval", "stale.ipynb"]
-    result = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths}, capture_output=True)
+    result = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True)
     assert result.returncode == int(caught), result.stdout.decode()
 
 

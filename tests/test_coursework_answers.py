@@ -1,14 +1,15 @@
-"""Every graded question tells right from wrong: see tests/answers. All of it through the locked-in process."""
+"""Every graded question tells right from wrong: see coursework/answers. All of it through the locked-in process."""
 
 import importlib
 
-import judge
 import nbformat
 import pytest
-from assignment import all_assignments, mark, question_of
+
+from coursework.grading import judge
+from coursework.grading.assignment import all_assignments, mark, question_of
 
 ASSIGNMENTS = {assignment.name: assignment for assignment in all_assignments()}
-ANSWERS = {name: importlib.import_module(f"answers.a{name[0]}") for name in ASSIGNMENTS}
+ANSWERS = {name: importlib.import_module(f"coursework.answers.a{name[0]}") for name in ASSIGNMENTS}
 UNFILLED = "# YOUR CODE HERE\nraise NotImplementedError()"
 STUDENT = "mutant"
 

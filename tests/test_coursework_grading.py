@@ -11,13 +11,14 @@ import sys
 import zipfile
 from pathlib import Path
 
-import grade
 import nbformat
 import pytest
-from assignment import SOURCE, all_assignments, mark, question_of, read_assignment, tags
-from leaks import leaks, secrets
 from nbclient import NotebookClient
-from series import ROOT
+
+from coursework.grading import grade
+from coursework.grading.assignment import SOURCE, all_assignments, mark, question_of, read_assignment, tags
+from coursework.leaks import leaks, secrets
+from tests.series import ROOT
 
 ASSIGNMENTS = all_assignments()
 BIN = Path(".venv-coursework", "Scripts" if sys.platform == "win32" else "bin")
@@ -31,7 +32,7 @@ def zips(tmp_path_factory):
     if not COURSEWORK_PYTHON.exists():
         pytest.fail("nbgrader's environment is missing: make .venv-coursework/ready")
     folder = tmp_path_factory.mktemp("zips")
-    subprocess.run([COURSEWORK_PYTHON, ROOT / "coursework" / "generate.py", folder], check=True, capture_output=True)
+    subprocess.run([COURSEWORK_PYTHON, "-m", "coursework.generate", folder], cwd=ROOT, check=True, capture_output=True)
     return folder
 
 
@@ -358,8 +359,9 @@ def test_manual_points_are_taken_back_and_nothing_is_graded_twice(graded, class_
 @pytest.mark.slow
 def test_a_neighbours_numbers_lose_their_points(tmp_path, isolation):
     """Every student's numbers differ, and the grader knows them: typed in by their owner they pass, by another not."""
-    import judge
     import numpy as np
+
+    from coursework.grading import judge
 
     numbers = {}
     for student in ("ana", "ben"):
@@ -415,9 +417,9 @@ def test_a_folder_without_submissions_gets_a_sentence(what, tmp_path, capsys, is
 
 
 def test_a_judge_that_stops_gives_a_reason(tmp_path, monkeypatch):
-    shutil.copytree(grade.GRADING, tmp_path / "grading")
-    (tmp_path / "grading" / "judge.py").write_text("raise RuntimeError('out of order')")
-    monkeypatch.setattr(grade, "GRADING", tmp_path / "grading")
+    shutil.copytree(ROOT / "coursework", tmp_path / "coursework")
+    (tmp_path / "coursework" / "grading" / "judge.py").write_text("raise RuntimeError('out of order')")
+    monkeypatch.setattr(grade, "ROOT", tmp_path)
     result = grade.run_judge(DATA, grade.Found("x", "x.ipynb", b"{}"), {})
     assert "out of order" in result["remarks"][0]
     assert {test["question"] for test in result["tests"]} == {question_of(cell) for cell in DATA.tests}

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import student
-import values
-from student import Ended, Student, StudentError
+
+from coursework.grading import student, values
+from coursework.grading.student import Ended, Student, StudentError
 
 pytestmark = pytest.mark.usefixtures("isolation")
 

@@ -4,13 +4,13 @@ import ast
 import json
 import re
 
-import judge
 import nbformat
 import pytest
-import student
-from assignment import SOURCE, all_assignments, mark, question_of, tags
-from leaks import SECRET, secrets
-from test_structure import FOREIGN_PATH
+
+from coursework.grading import judge, student
+from coursework.grading.assignment import SOURCE, all_assignments, mark, question_of, tags
+from coursework.leaks import SECRET, secrets
+from tests.test_structure import FOREIGN_PATH
 
 ASSIGNMENTS = all_assignments()
 HEADER = re.compile(

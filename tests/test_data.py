@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import pytest
-from copies import contents
 
 import helpers
 from helpers import cache, download
@@ -29,6 +28,7 @@ from helpers.data import (
     to_image,
 )
 from helpers.errors import ArgumentError
+from tests.copies import contents
 
 # Published at https://www.cs.toronto.edu/~kriz/cifar.html as the files of cifar-10-binary.tar.gz.
 SHA256 = {

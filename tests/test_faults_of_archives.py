@@ -13,12 +13,12 @@ import zlib
 from pathlib import Path
 
 import pytest
-from copies import FILE_BYTES, NAMES, add, contents, official_bytes
 
 from helpers import download
 from helpers.archive import read_copy, verified
 from helpers.data import main
 from helpers.errors import DatasetError
+from tests.copies import FILE_BYTES, NAMES, add, contents, official_bytes
 
 fault = pytest.mark.fault
 

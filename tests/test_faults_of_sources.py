@@ -20,12 +20,12 @@ import time
 from pathlib import Path
 
 import pytest
-from copies import FIRST_LABELS, NAMES, add, contents, official_bytes
-from loopback import file_page, in_turn, page, running
 
 from helpers import cache, download
 from helpers.data import load_data
 from helpers.errors import DatasetError
+from tests.copies import FIRST_LABELS, NAMES, add, contents, official_bytes
+from tests.loopback import file_page, in_turn, page, running
 
 fault = pytest.mark.fault
 

@@ -16,14 +16,14 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from copies import FILE_BYTES, NAMES, contents, official_bytes
-from loopback import file_page
 from nbclient import NotebookClient
-from series import PATHS, code_cells, read
 
 from helpers import cache, data, download
 from helpers.data import load_data, main
 from helpers.errors import DatasetError
+from tests.copies import FILE_BYTES, NAMES, contents, official_bytes
+from tests.loopback import file_page
+from tests.series import PATHS, code_cells, read
 
 fault = pytest.mark.fault
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals, limits and rights")

@@ -2,9 +2,9 @@
 
 import re
 
-import faults
-from defences import DEFENCES
-from series import ROOT
+from tests.defences import DEFENCES
+from tests.series import ROOT
+from tools import faults
 
 TESTS = ROOT / "tests"
 

@@ -8,10 +8,10 @@ import sys
 import threading
 
 import pytest
-from copies import contents
 
 from helpers.errors import ArgumentError
 from helpers.files import write_file
+from tests.copies import contents
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files, rights and limits")
 

@@ -4,7 +4,8 @@ import re
 from itertools import takewhile
 
 import pytest
-from series import PATHS, ROOT, read
+
+from tests.series import PATHS, ROOT, read
 
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 ENTRY = re.compile(r"^## (?P<terms>.+)\n\n(?P<meaning>.+)\n\n(?P<places>First in .+\.)$", re.MULTILINE)

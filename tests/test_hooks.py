@@ -8,7 +8,8 @@ import sys
 import nbformat
 import pytest
 import yaml
-from series import PATHS, ROOT, read
+
+from tests.series import PATHS, ROOT, read
 
 HOOKS = {
     hook["id"]: hook

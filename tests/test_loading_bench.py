@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from series import ROOT
+
+from tests.series import ROOT
 
 
 @pytest.mark.slow

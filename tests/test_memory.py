@@ -8,7 +8,8 @@ import threading
 
 import psutil
 import pytest
-from memory import Group, memory_group, memory_of, watching
+
+from tools.memory import Group, memory_group, memory_of, watching
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux says of a process")
 

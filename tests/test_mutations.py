@@ -1,7 +1,8 @@
 """The tests bite: each small mistake below, made in a copy of the project, is caught by the tests named beside it."""
 
-import mutants
 import pytest
+
+from tests import mutants
 
 pytestmark = pytest.mark.slow
 

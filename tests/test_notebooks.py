@@ -5,9 +5,10 @@ import sys
 
 import papermill
 import pytest
-from comparing import differences
-from run_notebooks import peak_memory
-from series import PATHS, check_cell, code_cells, kernel, parameters, read, solutions, tagged
+
+from tests.comparing import differences
+from tests.series import PATHS, check_cell, code_cells, kernel, parameters, read, solutions, tagged
+from tools.run_notebooks import peak_memory
 
 pytestmark = pytest.mark.slow
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[:2])

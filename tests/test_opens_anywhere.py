@@ -6,15 +6,15 @@ import subprocess
 import tomllib
 from urllib.parse import parse_qsl, urlsplit
 
-import links
 import pytest
 import yaml
 from IPython.core.inputtransformer2 import TransformerManager
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from series import PATHS, ROOT, code_cells, read, solutions, tagged, tags
 
 from helpers import colab
+from tests.series import PATHS, ROOT, code_cells, read, solutions, tagged, tags
+from tools import links
 
 HUB = ROOT / "hub"
 
@@ -28,7 +28,7 @@ def test_the_hubs_limits_agree_and_leave_room_for_what_was_measured():
     for name, value in values["extraEnv"].items():
         assert f'"{name}": "{value}"' in config
         assert value == str(values["cpu"]["limit"])
-    results = (HUB / "results.md").read_text(encoding="utf-8")
+    results = (ROOT / "docs" / "measurements" / "hub.md").read_text(encoding="utf-8")
     most = max(float(number.replace(",", "")) for number in re.findall(r"^\| MiB .*\| ([\d,]+) \|$", results, re.M))
     assert most < float(values["memory"]["guarantee"].removesuffix("M")) * 1e6 / 2**20
     assert float(values["memory"]["limit"].removesuffix("G")) * 1e9 / 2**20 > 1024
@@ -47,14 +47,14 @@ def test_the_link_for_students_opens_the_first_notebook_in_the_folder_that_it_fe
 def test_the_hubs_image_is_built_from_what_is_there():
     text = (HUB / "Dockerfile").read_text(encoding="utf-8")
     copied = [name for line in re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE) for name in line.split()]
-    assert set(copied) == {"pyproject.toml", "README.md", "LICENSE", "helpers", "hub"}
+    assert set(copied) == {"pyproject.toml", "README.md", "LICENSE", "helpers", "hub", "requirements/hub.txt"}
     assert all((ROOT / name).exists() for name in copied)
     conda = (ROOT / "environment.yml").read_text(encoding="utf-8")
     assert f"python={re.search('FROM python:([0-9.]+)-', text)[1]}" in conda
     shared = re.search("CIFAR10_SHARED=(.+)", text)[1]
     assert f"CIFAR10_SHARED:-{shared}" in (HUB / "install").read_text(encoding="utf-8")
     assert f'"CIFAR10_SHARED": "{shared}"' in (HUB / "jupyterhub_config.py").read_text(encoding="utf-8")
-    lock = (HUB / "requirements.txt").read_text(encoding="utf-8")
+    lock = (ROOT / "requirements" / "hub.txt").read_text(encoding="utf-8")
     assert re.search(r"^jupyterhub==5\.", lock, re.MULTILINE)
     assert re.search(r"^nbgitpuller==", lock, re.MULTILINE)
 
@@ -137,7 +137,8 @@ def test_the_lock_is_complete_on_every_system(system, python):
         "python_version": python, "python_full_version": f"{python}.5", "platform_python_implementation": "CPython",
         "implementation_name": "cpython", "extra": "",
     }  # fmt: skip
-    lines = re.findall(r"^([a-z0-9._-]+==[^\\\n]+) \\$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M)
+    lock = (ROOT / "requirements" / "learner.txt").read_text(encoding="utf-8")
+    lines = re.findall(r"^([a-z0-9._-]+==[^\\\n]+) \\$", lock, re.M)
     pins = [pin for pin in map(Requirement, lines) if pin.marker is None or pin.marker.evaluate(here)]
     names = [canonicalize_name(pin.name) for pin in pins]
     assert len(names) == len(set(names))
@@ -164,7 +165,7 @@ def test_conda_is_explained_once_and_the_workflow_does_the_same():
     inside = f"conda run --no-capture-output --name {conda['name']} "
     assert run[0] == steps[0]
     assert run[1] == inside + steps[2]
-    assert run[2] == f"{inside}python tools/run_notebooks.py"
+    assert run[2] == f"{inside}python -m tools.run_notebooks"
 
 
 def test_colabs_first_cell_does_nothing_elsewhere(capfd):

@@ -8,7 +8,6 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from PIL import Image
-from series import kernel
 
 from helpers import to_image
 from helpers.data import CLASSES
@@ -16,6 +15,7 @@ from helpers.figures import describe, in_series_style, new_figure, png, show_fig
 from helpers.plots import template_grid
 from helpers.plots.figure import CLASS_COLOURS, CLASS_MARKERS
 from helpers.plots.templates import signed_image
+from tests.series import kernel
 
 
 def one_bright_value(channel, row, column):

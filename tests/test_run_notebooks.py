@@ -2,7 +2,8 @@
 
 import nbformat
 import pytest
-import run_notebooks
+
+from tools import run_notebooks
 
 pytestmark = pytest.mark.slow
 

@@ -2,15 +2,15 @@
 
 import subprocess
 
-import build_site
 import nbformat
 import pytest
-from series import PATHS, ROOT, read
+
+from tests.series import PATHS, ROOT, read
+from tools import build_site
 
 PAGES = {name for names in build_site.menu().values() for name in names}
 NO_PAGES = {
     "README.md",
-    "binder/memory.md",
     "benchmarks/results.md",
     "benchmarks/loading.md",
 }  # the home page; tables made by commands
@@ -30,7 +30,7 @@ def test_every_text_of_the_repository_is_in_the_menu():
         ("[a](../docs/glossary.md#batch)", "[a](../docs/glossary.md#batch)"),
         ("[a](../README.md#start)", "[a](../index.md#start)"),
         ("[a](../LICENSE)", "[a](https://github.com/{}/blob/main/LICENSE)"),
-        ("[a](../hub/results.md)", "[a](../hub/results.md)"),
+        ("[a](../docs/measurements/hub.md)", "[a](../docs/measurements/hub.md)"),
         ("![a](../docs/templates.png)", "![a](../docs/templates.png)"),
         ("[a](nowhere.md)", "[a](nowhere.md)"),
         ("[a](https://example.org/b)", "[a](https://example.org/b)"),

@@ -11,12 +11,12 @@ import nbformat
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import browser, needs_chromium
-from comparing import differences
 from PIL import Image
 
 from helpers.errors import ArgumentError
 from helpers.plots import live
+from tests.browser import browser, needs_chromium
+from tests.comparing import differences
 
 
 def line(power):

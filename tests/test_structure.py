@@ -10,11 +10,11 @@ import statistics
 import textwrap
 import tomllib
 
-import page
 import pytest
-from series import PATHS, ROOT, check_cell, code_cells, parameters, read, solutions, tagged, tags
 
 import helpers
+from tests.series import PATHS, ROOT, check_cell, code_cells, parameters, read, solutions, tagged, tags
+from tools import page
 
 pytestmark = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[:2])
 

@@ -4,8 +4,8 @@ Every page keeps its place in the repository, so that a link between two files h
 The README is the home page. A warning of Sphinx, such as a link that leads nowhere, fails the build; so does a page
 that would load anything from another server.
 
-    python tools/build_site.py                  build
-    python tools/build_site.py --dead-links     ask every address outside that the pages name whether it still answers
+    python -m tools.build_site                  build
+    python -m tools.build_site --dead-links     ask every address outside that the pages name whether it still answers
 """
 
 import argparse
@@ -16,8 +16,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import links
 import nbformat
+
+from tools import links
 
 ROOT = links.ROOT
 PAGES = ROOT / "_build" / "pages"
@@ -27,6 +28,7 @@ MENU = {
     "The series": ["notebooks/*.ipynb"],
     "To look up": ["docs/glossary.md", "docs/references.md", "docs/*.md"],
     "For instructors": ["coursework/README.md", "coursework/*.md", "hub/*.md"],
+    "Measurements": ["docs/measurements/*.md"],
     "The project": ["CONTRIBUTING.md", "CHANGELOG.md"],
 }
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)([^)\s]*)(?=\))")
@@ -97,9 +99,10 @@ def lay_out() -> None:
         else:
             text = with_links_that_lead_somewhere((ROOT / name).read_text(encoding="utf-8"), name, pages)
             target.write_text(home(text, entries) if name == "README.md" else text, encoding="utf-8")
-    (PAGES / "docs").mkdir(exist_ok=True)
-    for picture in [*ROOT.glob("docs/*.png"), *ROOT.glob("docs/*.svg")]:
-        shutil.copy(picture, PAGES / "docs")
+    for picture in [*ROOT.glob("docs/**/*.png"), *ROOT.glob("docs/**/*.svg")]:
+        target = PAGES / picture.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(picture, target)
 
 
 def loaded_from_outside(folder: Path) -> list[str]:
@@ -121,7 +124,7 @@ def main() -> int:
     shutil.rmtree(folder, ignore_errors=True)
     sphinx = [sys.executable, "-m", "sphinx", "--builder", builder, "--conf-dir", ROOT / "docs", "--quiet"]
     strict = ["--nitpicky", "--fail-on-warning", "--fresh-env", "--doctree-dir", ROOT / "_build" / "doctrees"]
-    if subprocess.run([*sphinx, *strict, PAGES, folder]).returncode:
+    if subprocess.run([*sphinx, *strict, PAGES, folder], cwd=ROOT).returncode:
         return 1
     outside = loaded_from_outside(folder)
     print("\n".join(outside) or f"{folder.relative_to(ROOT)}/ is built.", file=sys.stderr if outside else sys.stdout)

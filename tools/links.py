@@ -1,8 +1,8 @@
 """Write every link and badge from the one address in pyproject.toml.
 
-    python tools/links.py                 make README and notebooks agree with pyproject.toml
-    python tools/links.py OWNER/NAME      move to another address
-    python tools/links.py --check         change nothing; exit 1 where something disagrees
+    python -m tools.links                 make README and notebooks agree with pyproject.toml
+    python -m tools.links OWNER/NAME      move to another address
+    python -m tools.links --check         change nothing; exit 1 where something disagrees
 
 Generated are: the README's table of notebooks, between its markers, from each notebook's own header; in each notebook
 the cell tagged `badges` and the cell tagged `colab`; the table of faults in docs/data.md, from the tests; and the
@@ -14,8 +14,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-import faults
 import nbformat
+
+from tools import faults
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -88,7 +89,7 @@ def table(where: str) -> str:
 
 def expected(where: str) -> dict[Path, str]:
     """Return what every file that names the address must contain for the address `where`."""
-    named = [*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), ROOT / "CITATION.cff", ROOT / "pyproject.toml"]
+    named = [*ROOT.glob("*.md"), *ROOT.glob("[!_.]*/**/*.md"), ROOT / "CITATION.cff", ROOT / "pyproject.toml"]
     texts = {path: moved(path.read_text(encoding="utf-8"), where) for path in named}
     texts[README] = TABLE.sub(lambda match: match[1] + table(where) + match[2], texts[README])
     rows = faults.table(ROOT / "tests")

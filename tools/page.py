@@ -1,6 +1,6 @@
 """What a learner's page costs and what it promises: its minutes, the share of its code that is the idea, its numbers.
 
-    python tools/page.py [04 ...]     print these for each notebook, and the numbers in its text that nothing backs
+    python -m tools.page [04 ...]     print these for each notebook, and the numbers in its text that nothing backs
 
 The rules are in CONTRIBUTING.md; the tests hold every notebook to them.
 """

@@ -25,11 +25,17 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-import pages
-import sandbox
-from assignment import MOST_BYTES, Assignment, Unreadable, all_assignments, mark, question_of, read_submitted
-from judge import SECONDS
-
+from coursework.grading import pages, sandbox
+from coursework.grading.assignment import (
+    MOST_BYTES,
+    Assignment,
+    Unreadable,
+    all_assignments,
+    mark,
+    question_of,
+    read_submitted,
+)
+from coursework.grading.judge import SECONDS
 from helpers import progress_bar
 from helpers.data import find_data
 
@@ -154,9 +160,12 @@ def run_judge(assignment: Assignment, found: Found, settings: dict) -> dict:
     """Grade one notebook in a process of its own; return its result, whatever happens there."""
     job = {"assignment": assignment.name, "student": found.student, "settings": settings,
            "notebook": base64.b64encode(found.data).decode()}  # fmt: skip
-    command = [sys.executable, "-I", "-B", str(GRADING / "judge.py")]
+    command = [sys.executable, "-sPB", "-m", "coursework.grading.judge"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     try:
-        done = subprocess.run(command, input=json.dumps(job).encode(), capture_output=True, timeout=2 * SECONDS)
+        done = subprocess.run(
+            command, input=json.dumps(job).encode(), env=environment, capture_output=True, timeout=2 * SECONDS
+        )
         result = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
         return nothing(assignment, f"Grading took over {2 * SECONDS} s.")

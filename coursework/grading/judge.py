@@ -18,10 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import sandbox
-from assignment import Assignment, mark, question_of, read_assignment, read_submitted, tags
-from student import Ended, Refused, Student, StudentError
+from coursework.grading import sandbox
+from coursework.grading.assignment import Assignment, mark, question_of, read_assignment, read_submitted, tags
+from coursework.grading.student import Ended, Refused, Student, StudentError
 
 SECONDS = 300  # for a submission, its tests included
 RESTARTS = 4

@@ -7,7 +7,7 @@ address: a submission can put nothing on them but text.
 from collections.abc import Sequence
 from html import escape
 
-from assignment import Assignment
+from coursework.grading.assignment import Assignment
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>

@@ -17,9 +17,10 @@ import time
 from pathlib import Path
 
 import psutil
-import values
 
-WORKER = Path(__file__).with_name("worker.py")
+from coursework.grading import values
+
+ROOT = Path(__file__).resolve().parents[2]
 CELL_SECONDS = 60  # for a cell, or for one call of a function
 GRACE_SECONDS = 2  # in which a process may still say that its time is up
 MEMORY = 2 * 2**30  # bytes
@@ -57,6 +58,7 @@ def environment(folder: Path, data: Path, fonts: Path) -> dict[str, str]:
     return {
         "PATH": "/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder), "LANG": "C.UTF-8",
         "CIFAR10_HOME": str(data), "MPLCONFIGDIR": str(fonts), "MPLBACKEND": "agg", "IPYTHONDIR": str(folder),
+        "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3",
     }  # fmt: skip
 
@@ -73,7 +75,7 @@ class Student:
     ):  # fmt: skip
         self._folder, self._deadline = folder, deadline
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-B", str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, "-sPB", "-m", "coursework.grading.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, cwd=folder, env=environment(folder, data, fonts), start_new_session=True,
         )  # fmt: skip
         self._watched = psutil.Process(self._process.pid)
@@ -85,7 +87,7 @@ class Student:
             "folder": str(folder),
             "limits": LIMITS,
             "isolated": isolated,
-            "readable": [*SYSTEM, *python, str(data), str(fonts), str(helpers), str(WORKER.parent / "values.py")],
+            "readable": [*SYSTEM, *python, str(data), str(fonts), str(helpers), values.__file__],
             "forbidden": str(forbidden),
         }
         reply = self._exchange(settings, CELL_SECONDS)

@@ -10,14 +10,12 @@ import io
 import json
 import os
 import signal
-import sys
 from pathlib import Path
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import sandbox
-import values
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
+
+from coursework.grading import sandbox, values
 
 MOST_TEXT = 10_000  # characters kept of what a cell prints
 

@@ -1,16 +1,17 @@
-"""What a class took, and what that comes to for 300: `write_report` writes results.md."""
+"""What a class took, and what that comes to for 300: `write_report` writes docs/measurements/hub.md."""
 
 import os
 import platform
 import statistics
-from pathlib import Path
 from typing import NamedTuple
 
 import psutil
-from memory import Memory
 from nbformat import NotebookNode
 
-RESULTS = Path(__file__).resolve().parent / "results.md"
+from tests.series import ROOT
+from tools.memory import Memory
+
+RESULTS = ROOT / "docs" / "measurements" / "hub.md"
 CLASS = 300
 MIB = 2**20
 
@@ -44,7 +45,7 @@ def _row(name: str, alone: float, together: list[float]) -> str:
 
 
 def write_report(alone: Class, together: Class) -> None:
-    """Write results.md from a class of one and a class of many."""
+    """Write the page from a class of one and a class of many."""
     count = len(together.studies)
     private, processor = statistics.mean(together.peak), statistics.mean(together.processor)
     shared = sum(memory.proportional - memory.private for memory in together.memory)

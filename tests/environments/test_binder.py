@@ -19,15 +19,15 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import links
 import pytest
-import remote
 import requests
-import served
-from comparing import differences
-from memory import Group, forget_files, memory_group, watching
 from nbval.plugin import coalesce_streams
-from series import PATHS, ROOT, code_cells, read
+
+from tests.comparing import differences
+from tests.environments import served
+from tests.series import PATHS, ROOT, code_cells, read
+from tools import links, remote
+from tools.memory import Group, forget_files, memory_group, watching
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="Binder's images are Linux")]
 
@@ -136,7 +136,7 @@ def test_the_image_holds_the_lock_the_helpers_and_the_data(image):
     installed = dict(
         line.lower().replace("_", "-").replace(".", "-", 0).split("==") for line in listed.splitlines() if "==" in line
     )
-    lock = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    lock = (ROOT / "requirements" / "learner.txt").read_text(encoding="utf-8")
     for name in ("tensorflow-cpu", "numpy", "matplotlib", "jupyterlab", "ipykernel", "ipywidgets", "tqdm"):
         assert installed[name] == re.search(rf"^{name}==(\S+)", lock, re.MULTILINE)[1]
     cache = image.home / ".cache" / "ten-templates" / "cifar-10"

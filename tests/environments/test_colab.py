@@ -11,16 +11,16 @@ import os
 import subprocess
 from pathlib import Path
 
-import links
 import nbformat
 import pytest
-import served
-from comparing import differences
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from series import PATHS, ROOT, code_cells, read, tagged
 
 from helpers.data import find_data
+from tests.comparing import differences
+from tests.environments import served
+from tests.series import PATHS, ROOT, code_cells, read, tagged
+from tools import links
 
 ENVIRONMENT = ROOT / "_build" / "colab" / "env"
 PYTHON = ENVIRONMENT / "bin" / "python"
@@ -76,7 +76,7 @@ def first_cell() -> nbformat.NotebookNode:
 
 
 def test_the_versions_are_colabs():
-    wanted = {line for line in (ROOT / "colab" / "requirements.txt").read_text().splitlines() if "==" in line}
+    wanted = {line for line in (ROOT / "requirements" / "colab.txt").read_text().splitlines() if "==" in line}
     spelled = {line.replace("_", "-").lower() for line in installed()}
     assert wanted <= spelled
 

@@ -1,7 +1,8 @@
 """A class on a real JupyterHub: `make hub` starts it here, and as many students as fit log in at once.
 
-Each student opens the link from README.md, as in a browser: logs in, gets a server, has nbgitpuller fetch the series,
-opens notebook 5 and runs it to the end. What that took goes into results.md, with what it comes to for 300.
+Each student opens the link from hub/README.md, as in a browser: logs in, gets a server, has nbgitpuller fetch the
+series, opens notebook 5 and runs it to the end. What that took, and what it comes to for 300, goes into
+docs/measurements/hub.md.
 """
 
 import contextlib
@@ -20,16 +21,17 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 import nbformat
 import psutil
 import pytest
-import remote
 import requests
-import served
-from comparing import differences
-from memory import memory_of, watching
 from nbval.plugin import coalesce_streams
-from report import Class, Study, how_many_fit, write_report
 
-HUB = Path(__file__).resolve().parent
-ROOT = HUB.parent
+from tests.comparing import differences
+from tests.environments import served
+from tests.environments.hub_report import Class, Study, how_many_fit, write_report
+from tests.series import ROOT
+from tools import remote
+from tools.memory import memory_of, watching
+
+HUB = ROOT / "hub"
 BUILD = ROOT / "_build" / "hub"  # `make hub` puts the students' environment, the proxy and the shared data there
 NOTEBOOK = "notebooks/05_train_it_step_by_step.ipynb"
 XSRF = re.compile(r'name="_xsrf" value="([^"]+)"')

@@ -5,7 +5,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from series import ROOT
+from tests.series import ROOT
 
 FILE_BYTES = 30_730_000
 NAMES = {"train.bin": [f"data_batch_{number}.bin" for number in range(1, 6)], "test.bin": ["test_batch.bin"]}
