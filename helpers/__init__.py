@@ -1,6 +1,6 @@
 """The shared code behind the notebooks.
 
-    archive -> cache -> download -> data -> softmax -> plots -> playground -> notebooks
+    archive -> cache -> download -> data -> runs -> softmax -> plots -> playground -> notebooks
 
 A module knows those to its left, never those to its right. The names below load their module when they are first
 used, so `from helpers import load_data` does not wait for TensorFlow.
@@ -16,15 +16,14 @@ _HOMES = {
         "data": ("load_data", "split_indices", "to_image", "mean_image", "scale_pixels"),
         "progress": ("progress_bar",),
         "arguments": ("check_settings", "class_index"),
+        "runs": ("load_run", "save_run"),
         "softmax": (
             "compute_accuracy",
             "compute_logits",
             "confusion_matrix",
             "cross_entropy",
             "evaluate",
-            "load_run",
             "predict_logits",
-            "save_run",
             "train",
         ),
     }.items()

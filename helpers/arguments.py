@@ -17,14 +17,16 @@ _WHOLE = {
     "images_shown": 1, "validation": 1,
 }  # fmt: skip
 _NAMED = {"schedule": SCHEDULES, "sampling": SAMPLINGS}
-LARGEST = 3.4e38  # what float32 can hold
+LARGEST, SMALLEST = 3.4e38, 1.2e-38  # what float32 can hold; TensorFlow takes what is smaller for 0
+LARGEST_WHOLE = 2**63 - 1  # what int64 can hold
 
 
 def _is_number(value) -> bool:
-    """Tell whether `value` is a real number, of Python or NumPy, that float32 can hold."""
+    """Tell whether `value` is a real number, of Python or NumPy, that float32 can hold: as 0 only what is 0."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return False
-    return abs(value.item() if isinstance(value, np.generic) else value) <= LARGEST
+    size = abs(value.item() if isinstance(value, np.generic) else value)
+    return size == 0 or SMALLEST <= size <= LARGEST
 
 
 def check_settings(*, images: int | None = None, **values) -> None:
@@ -41,6 +43,8 @@ def check_settings(*, images: int | None = None, **values) -> None:
             least = _WHOLE[name]
             if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
                 raise ArgumentError(f"{name} = {value!r} makes no sense. Give a whole number, {least} or more.")
+            if value > LARGEST_WHOLE:
+                raise ArgumentError(f"{name} is too large. Give a whole number, {least} to {LARGEST_WHOLE:,}.")
         elif name in _NAMED:
             if not isinstance(value, str) or value not in _NAMED[name]:
                 raise ArgumentError(f"{name} = {value!r} is not known. Choose {' or '.join(map(repr, _NAMED[name]))}.")
@@ -66,13 +70,8 @@ def _form(value) -> str:
     return f"of shape {value.shape}" if isinstance(value, np.ndarray) else f"of type {type(value).__name__}"
 
 
-def check_images(images, labels=None) -> None:
-    """Raise `ArgumentError` unless images, and labels if given, are as `load_data` returns them.
-
-    Args:
-        images: what should be (count, 3072) uint8.
-        labels: what should be (count,) integers, 0 to 9.
-    """
+def check_images(images) -> None:
+    """Raise `ArgumentError` unless images are as `load_data` returns them, (count, 3072) uint8 of at least one."""
     if not isinstance(images, np.ndarray) or images.ndim != 2 or images.shape[1] != 3_072 or len(images) == 0:
         raise ArgumentError(
             f"images are {_form(images)}. Give an array with a row of 3,072 numbers an image, as load_data() returns."
@@ -82,27 +81,50 @@ def check_images(images, labels=None) -> None:
             f"images hold {images.dtype} numbers. Give them as load_data() returns them, 0 to 255 in uint8: the mean "
             "image is subtracted and pixels are divided here."
         )
-    if labels is None:
-        return
-    labels = np.asarray(labels)
-    if labels.shape != (len(images),):
-        raise ArgumentError(f"labels are of shape {labels.shape} for {len(images):,} images. Give one label an image.")
-    wrong = labels if not np.issubdtype(labels.dtype, np.integer) else labels[(labels < 0) | (labels > 9)]
+
+
+def checked_labels(labels, count: int, name: str = "labels", of: str = "images") -> np.ndarray:
+    """Return `labels` as (count,) int64, 0 to 9; raise `ArgumentError`, which speaks of `name`, where they are not."""
+    values = _array(labels, name, "one whole number, 0 to 9, for each of the images")
+    if values.shape != (count,):
+        raise ArgumentError(f"{name} are of shape {values.shape} for {count:,} {of}. Give one of {name} for each.")
+    wrong = values if not np.issubdtype(values.dtype, np.integer) else values[(values < 0) | (values > 9)]
     if len(wrong):
-        raise ArgumentError(f"labels hold {wrong[:1].tolist()[0]!r}. Give whole numbers, 0 to 9.")
+        raise ArgumentError(f"{name} hold {wrong[:1].tolist()[0]!r}. Give whole numbers, 0 to 9.")
+    return values.astype(np.int64)
 
 
-def check_rows(count: int, **rows) -> None:
-    """Raise `ArgumentError` unless each of `rows`, given by name, holds numbers of rows among `count` of them."""
-    for name, given in rows.items():
-        values = np.asarray(given)
-        if values.dtype == bool:
-            raise ArgumentError(f"{name} hold True and False. Give the numbers of rows: np.flatnonzero({name}).")
-        if values.ndim != 1 or (len(values) and not np.issubdtype(values.dtype, np.integer)):
-            form = f"= {given!r}" if values.ndim == 0 else f"of shape {values.shape} and type {values.dtype}"
-            raise ArgumentError(f"{name} {form} makes no sense. Give the numbers of rows, such as np.arange(100).")
-        if len(values) == 0 or values.min() < 0 or values.max() >= count:
-            raise ArgumentError(f"{name} name no images, or some that are not there. Give rows 0 to {count - 1:,}.")
+def checked_rows(rows, count: int, name: str) -> np.ndarray:
+    """Return the numbers of rows among `count`, all where `rows` is None, as (n,) int64; raise `ArgumentError`."""
+    if rows is None:
+        return np.arange(count)
+    values = _array(rows, name, "the numbers of rows, such as np.arange(100)")
+    if values.dtype == bool:
+        raise ArgumentError(f"{name} hold True and False. Give the numbers of rows: np.flatnonzero({name}).")
+    if values.ndim != 1 or (len(values) and not np.issubdtype(values.dtype, np.integer)):
+        form = f"= {rows!r}" if values.ndim == 0 else f"of shape {values.shape} and type {values.dtype}"
+        raise ArgumentError(f"{name} {form} makes no sense. Give the numbers of rows, such as np.arange(100).")
+    if len(values) == 0 or values.min() < 0 or values.max() >= count:
+        raise ArgumentError(f"{name} name no images, or some that are not there. Give rows 0 to {count - 1:,}.")
+    return values.astype(np.int64)
+
+
+def checked_mean(mean) -> np.ndarray:
+    """Return a mean image as (3072,) float32; raise `ArgumentError` where it is none."""
+    values = _array(mean, "mean", "(3072,) numbers, such as mean_image(images)")
+    if values.shape != (3_072,):
+        raise ArgumentError(f"mean is of shape {values.shape}. Give (3072,), such as mean_image(images).")
+    if values.dtype.kind not in "iuf" or not (abs(values.astype(np.float64)) <= LARGEST).all():
+        raise ArgumentError("mean holds what is no number, or none that float32 can hold. Give mean_image(images).")
+    return values.astype(np.float32)
+
+
+def _array(values, name: str, wanted: str) -> np.ndarray:
+    """Return `values` as an array; raise `ArgumentError` where they are ragged."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ArgumentError(f"{name} are of rows of different lengths. Give {wanted}.") from error
 
 
 def class_index(name: str) -> int:

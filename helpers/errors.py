@@ -22,3 +22,7 @@ class DatasetError(PlainError):
 
 class ArgumentError(PlainError, ValueError):
     """A value that makes no sense, such as a negative learning rate."""
+
+
+class ProcessorError(PlainError, ImportError):
+    """TensorFlow cannot run on this computer."""

@@ -1,90 +1,31 @@
-"""The softmax classifier: the model, its training and the history that training leaves.
+"""The softmax classifier: the model, its training and its evaluation.
 
 Its functions are born in notebooks 3 and 5, where each is built and explained. Everywhere, n is the number of images
 in a batch, 3072 the numbers per image and 10 the number of classes.
 """
 
-import contextlib
-import os
-import sys
-import zipfile
-import zlib
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 
-from helpers.arguments import check_images, check_rows, check_settings
+from helpers.arguments import check_images, check_settings, checked_labels, checked_mean, checked_rows
 from helpers.data import mean_image, scale_pixels
 from helpers.errors import ArgumentError
+from helpers.interrupts import interrupts_held
 from helpers.progress import progress_bar
+from helpers.quiet_tensorflow import tf
+from helpers.runs import SETTINGS, Run, check_run, load_run, save_run
 
+__all__ = [
+    "Run", "batch_indices", "compute_accuracy", "compute_logits", "confusion_matrix", "cross_entropy", "evaluate",
+    "load_run", "predict_logits", "save_run", "tf", "train",
+]  # fmt: skip
 
-@contextlib.contextmanager
-def _quiet_start() -> Iterator[None]:
-    """Send the process's error stream away while TensorFlow starts: its greetings obey no setting.
-
-    And keep it from importing all of Keras, 50 MB that few notebooks need. Keras comes when it is first used.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    eager = "keras.src.optimizers"  # what TensorFlow imports as its last act, if it can
-    later = sys.modules.setdefault(eager, None) is None  # None: not to be found
-    try:
-        yield
-    finally:
-        if later:
-            del sys.modules[eager]
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-with _quiet_start():
-    import tensorflow as tf
-
-    with contextlib.suppress(RuntimeError):  # TensorFlow has started already, and keeps its threads
-        # Steps as small as these take longer on two threads than on one, and a class shares its machine's cores.
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-
-EVALUATION_BATCH = 250  # images turned into float32 at a time: 3 MB
+PIECE = 100  # images turned into float32 at a time: 1.2 MB, which a processor's cache holds
 CHUNK_STEPS = 1_000  # at the most, that one call of TensorFlow takes, since an interrupt waits for its end
 CHUNK_IMAGES = 50_000  # at the most, in one call: a tenth of a second
 CHUNK_BYTES = 16_000_000  # at the most, of uint8 images, in one call where TensorFlow can't share their memory
-
-
-@dataclass(frozen=True)
-class Run:
-    """A training run: what it has learned so far, and how it got there."""
-
-    weights: np.ndarray  # (3072, 10) float32
-    biases: np.ndarray  # (10,) float32
-    mean: np.ndarray  # (3072,) float32, the image subtracted from every image
-    divide_by: float  # pixels are divided by this after the subtraction
-    loss: np.ndarray  # (steps done,) float32, each batch's loss before its update
-    accuracy: np.ndarray  # (steps done,) float32, each batch's accuracy before its update
-    validation_step: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # steps done at each look
-    validation_loss: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
-    validation_accuracy: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
-
-    @property
-    def step(self) -> int:
-        """Number of steps done."""
-        return len(self.loss)
-
-    @property
-    def diverged(self) -> bool:
-        """True if the loss ended above where it began, at the ln 10 of guessing, or is no number any more."""
-        tail = self.loss[-max(1, self.step // 10) :]
-        return self.step > 0 and not np.mean(tail) <= max(1.5 * self.loss[0], np.log(10))
-
-
-def _check_run(run) -> None:
-    if not isinstance(run, Run):
-        raise ArgumentError(f"This is no run but {run!r:.60}. Give what train(...) returned, or load_run(file).")
 
 
 def compute_logits(pixels: tf.Tensor, weights: tf.Tensor, biases: tf.Tensor) -> tf.Tensor:
@@ -108,7 +49,7 @@ def compute_accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 @tf.function(
     input_signature=[
-        tf.TensorSpec([10, 3072], tf.float32),
+        tf.TensorSpec([3072, 10], tf.float32),
         tf.TensorSpec([10], tf.float32),
         tf.TensorSpec([3072], tf.float32),
         tf.TensorSpec([], tf.float32),
@@ -119,42 +60,37 @@ def compute_accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         tf.TensorSpec([], tf.float32),
     ]
 )
-def _train_steps(templates, biases, mean, divide_by, records, rows, labels, learning_rates, weight_decay):
+def _take_steps(weights, biases, mean, divide_by, records, rows, labels, learning_rates, weight_decay):
     """Take one step for each row of rows (steps, n), which names the records of a batch, and labels (steps, n).
 
-    The last 3,072 columns of records are the pixels.
+    The last 3,072 columns of records are the pixels. Returns weights, biases, and each step's loss and accuracy.
 
-    The steps of notebook 5, arranged for speed; a test holds the two together. The loop runs inside TensorFlow's
-    graph. The weights lie with one class a row, which makes both products fast. The images stay 0 to 255: not they are
-    centred and scaled but the few numbers that come from them, x being an image and t a template:
-    t (x - mean) / divide_by = (t x - t mean) / divide_by. Each batch goes through the products in two halves, so that
-    two cores can share it, and while they do, the next batch is fetched. Losses and accuracies are worked out from the
-    logits of all steps together, after the loop.
+    The steps of notebook 5, and the gradient of notebook 4, in a loop inside TensorFlow's graph; a test holds the two
+    together. A batch goes through in pieces that stay in the cache, and while one is multiplied the next is fetched.
     """
-    steps, count = tf.shape(labels)[0], tf.shape(labels)[1]
-    truth = tf.one_hot(labels, 10, axis=1)  # (steps, 10, n)
-    rates, kept = learning_rates / tf.cast(count, tf.float32), 1 - learning_rates * weight_decay
-    all_logits = tf.TensorArray(tf.float32, steps)
+    steps, batch_size = tf.shape(rows)[0], tf.shape(rows)[1]
+    share = 1 / tf.cast(batch_size, tf.float32)  # of one image in the mean over its batch
+    losses, accuracies = tf.TensorArray(tf.float32, steps), tf.TensorArray(tf.float32, steps)
     for step in tf.range(steps):
-        tf.autograph.experimental.set_loop_options(parallel_iterations=2)  # more would crowd the cache
-        halves = rows[step, : count // 2], rows[step, count // 2 :]
-        halves = [tf.cast(tf.gather(records, half)[:, -3072:], tf.float32) for half in halves]
-        products = tf.concat([tf.matmul(templates, pixels, transpose_b=True) for pixels in halves], axis=1)
-        offset = biases - tf.linalg.matvec(templates, mean) / divide_by
-        logits = products / divide_by + offset[:, tf.newaxis]  # (10, n)
-        all_logits = all_logits.write(step, logits)
-        powers = tf.exp(logits - tf.reduce_max(logits, axis=0))
-        errors = rates[step] * (powers / tf.reduce_sum(powers, axis=0) - truth[step])
-        biases -= tf.reduce_sum(errors, axis=1)
-        errors /= divide_by
-        products = [tf.matmul(errors[:, : count // 2], halves[0]), tf.matmul(errors[:, count // 2 :], halves[1])]
-        of_mean = tf.reduce_sum(errors, axis=1)[:, tf.newaxis] * mean
-        templates = kept[step] * templates - (tf.add_n(products) - of_mean)
-    logits = all_logits.stack()
-    losses = tf.reduce_logsumexp(logits, axis=1) - tf.reduce_sum(logits * truth, axis=1)
-    correct = tf.equal(tf.argmax(logits, axis=1), labels)
-    accuracies = tf.reduce_mean(tf.cast(correct, tf.float32), axis=1)
-    return templates, biases, tf.reduce_mean(losses, axis=1), accuracies
+        tf.autograph.experimental.set_loop_options(parallel_iterations=2)  # one ahead; more would crowd the cache
+        gradient, biases_gradient = tf.zeros([10, 3072]), tf.zeros([10])
+        loss, correct = tf.constant(0.0), tf.constant(0.0)
+        for first in tf.range(0, batch_size, PIECE):
+            tf.autograph.experimental.set_loop_options(parallel_iterations=2)
+            piece, truth = rows[step, first : first + PIECE], labels[step, first : first + PIECE]
+            pixels = tf.cast(tf.gather(records, piece)[:, -3072:], tf.float32) - mean  # not divided yet, but then:
+            logits = tf.matmul(pixels, weights) / divide_by + biases  # ten scores are divided, not 3,072 pixels
+            # The loss of each image, and its errors: the probability of each class minus 1 for the true one.
+            image_losses, errors = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=logits, labels=truth)
+            gradient += tf.matmul(errors, pixels, transpose_a=True)  # error times pixel; (10, 3072) is the faster way
+            biases_gradient += tf.reduce_sum(errors, axis=0)
+            loss += tf.reduce_sum(image_losses)
+            correct += tf.reduce_sum(tf.cast(tf.equal(tf.argmax(logits, axis=1), truth), tf.float32))
+        rate = learning_rates[step]
+        weights -= rate * (tf.transpose(gradient) * (share / divide_by) + weight_decay * weights)
+        biases -= rate * share * biases_gradient
+        losses, accuracies = losses.write(step, share * loss), accuracies.write(step, share * correct)
+    return weights, biases, losses.stack(), accuracies.stack()
 
 
 def _share(images: np.ndarray) -> tf.Tensor | None:
@@ -185,7 +121,13 @@ def batch_indices(count: int, batch_size: int, sampling: str, seed: int, first: 
 
     "epochs" goes through all images in a random order, then through all again in another. "replacement" draws every
     image afresh, so that one may come twice and another never. Step k sees the same images whatever `first` is.
+
+    Raises:
+        ArgumentError: a value that makes no sense.
     """
+    check_settings(images=count, batch_size=batch_size, sampling=sampling, seed=seed)
+    if not 0 <= first < last:
+        raise ArgumentError(f"Steps {first!r} to {last!r} make no sense. Give a first of 0 or more and a later last.")
     start, stop = first * batch_size, last * batch_size
     pieces = []
     for block in range(start // count, (stop - 1) // count + 1):
@@ -231,7 +173,8 @@ def train(
         seed: decides the batches; same seed, same machine, same result to the last bit.
         mean: (3072,), subtracted from each image; by default the mean of the images learned from.
         divide_by: pixels are divided by this after the subtraction; 1 leaves them at 0 to 255, as the 2016 post did.
-        resume: an earlier run with the same settings, to go on from as if it had never stopped.
+        resume: an earlier run, to go on from as if it had never stopped. What decides its batches and its pixels must
+            be as it was: the number of images, batch_size, sampling, seed, mean (taken from it by default), divide_by.
         until: stop after this step and say nothing of divergence, for one who goes on in slices; `steps` still decides
             the schedule.
         progress: show a bar once training has taken over a second.
@@ -240,132 +183,104 @@ def train(
         A `Run`. An interrupt returns it too, with what was learned so far.
 
     Raises:
-        ArgumentError: a value that makes no sense.
+        ArgumentError: a value that makes no sense, or a run that can't go on with these settings.
     """
-    check_images(images, labels)
-    if indices is not None:
-        check_rows(len(images), indices=indices)
-    indices = np.arange(len(images)) if indices is None else np.asarray(indices)
-    if validation is not None:
-        check_rows(len(images), validation=validation)
-    if mean is not None and np.shape(mean) != (3_072,):
-        raise ArgumentError(f"mean is of shape {np.shape(mean)}. Give (3072,), such as mean_image(images).")
+    _check_eager()
+    check_images(images)
+    labels, learn = checked_labels(labels, len(images)), checked_rows(indices, len(images), "indices")
+    validation = None if validation is None else checked_rows(validation, len(images), "validation")
     check_settings(
-        images=len(indices), steps=steps, batch_size=batch_size, learning_rate=learning_rate, schedule=schedule,
+        images=len(learn), steps=steps, batch_size=batch_size, learning_rate=learning_rate, schedule=schedule,
         weight_decay=weight_decay, sampling=sampling, seed=seed, divide_by=divide_by, validate_every=validate_every,
+        until=steps if until is None else until,
     )  # fmt: skip
     # A NumPy integer of 8 or 16 bits would overflow in the sums below.
     steps, batch_size, seed, validate_every = int(steps), int(batch_size), int(seed), int(validate_every)
-    check_settings(until=steps if until is None else until)
     end = steps if until is None else min(int(until), steps)
+    settings = {
+        "divide_by": float(divide_by), "images": len(learn), "batch_size": batch_size, "sampling": str(sampling),
+        "seed": seed,
+    }  # fmt: skip
     if resume is None:
-        mean = mean_image(images, indices) if mean is None else np.asarray(mean, np.float32)
-        zeros = np.zeros((3072, 10), np.float32), np.zeros(10, np.float32)
-        run = Run(*zeros, mean, float(divide_by), np.zeros(0, np.float32), np.zeros(0, np.float32))
+        mean = mean_image(images, learn) if mean is None else checked_mean(mean)
+        run = Run(np.zeros((3072, 10), np.float32), np.zeros(10, np.float32), mean, **settings)
     else:
-        _check_run(resume)
-        run = resume
+        run = _resumed(resume, mean, settings)
     if run.step >= end:
         raise ArgumentError(f"This run has done {run.step} steps already. Give a larger steps than {end} to go on.")
-    labels = np.asarray(labels, np.int64)
-    shared = _share(images)
-    most = CHUNK_IMAGES if shared is not None else CHUNK_BYTES // images.shape[1]
-    chunk = min(CHUNK_STEPS, max(1, most // batch_size))
-    # What is done so far changes in one assignment, so that an interrupt finds it whole.
-    so_far = (tf.constant(run.weights.T), tf.constant(run.biases), [run.loss], [run.accuracy])
-    looks = list(zip(run.validation_step, run.validation_loss, run.validation_accuracy, strict=True))
-    done = run.step
-    try:
-        with progress_bar(total=steps, initial=done, desc="Training", unit="step", disable=not progress) as bar:
-            while True:
-                due = done > 0 and (done % validate_every == 0 or done == steps)
-                if validation is not None and due and done not in [look[0] for look in looks]:
-                    looked = replace(run, weights=so_far[0].numpy().T, biases=so_far[1].numpy())
-                    looks.append((done, *evaluate(images, labels, looked, validation)))
-                if done == end:
-                    break
-                last = min(done + chunk, end)
+
+    with interrupts_held() as interrupt:
+        shared = _share(images)
+        with progress_bar(total=steps, initial=run.step, desc="Training", unit="step", disable=not progress) as bar:
+            while run.step < end and not interrupt.came:
+                stop = min(end, run.step + _chunk(batch_size, shared is not None))
                 if validation is not None:
-                    last = min(last, (done // validate_every + 1) * validate_every)
-                rows = indices[batch_indices(len(indices), batch_size, sampling, seed, done, last)]
-                records, places = shared, rows
-                if shared is None:
-                    records, places = images[rows.ravel()], np.arange(rows.size).reshape(rows.shape)
-                falling = 1 - np.arange(done, last) / steps if schedule == "linear" else np.ones(last - done)
-                templates, biases, loss, accuracy = _train_steps(
-                    *so_far[:2], run.mean, run.divide_by, records, places, labels[rows],
-                    np.float32(learning_rate) * falling.astype(np.float32), weight_decay,
-                )  # fmt: skip
-                so_far = (templates, biases, [*so_far[2], loss.numpy()], [*so_far[3], accuracy.numpy()])
-                bar.update(last - done)
-                done = last
-    except KeyboardInterrupt:
-        done = sum(map(len, so_far[2]))
-        print(f"Stopped after {done} of {steps} steps. What was learned is kept; train(..., resume=run) goes on.")
-    templates, biases, losses, accuracies = so_far
-    looks = np.array(looks, dtype=np.float64).reshape(-1, 3).T
-    run = replace(
-        run,
-        weights=np.ascontiguousarray(templates.numpy().T),
-        biases=biases.numpy(),
-        loss=np.concatenate(losses),
-        accuracy=np.concatenate(accuracies),
-        validation_step=looks[0].astype(np.int64),
-        validation_loss=looks[1].astype(np.float32),
-        validation_accuracy=looks[2].astype(np.float32),
-    )
-    if run.diverged and until is None:
-        print("This run diverges: its loss ends higher than that of guessing. Lower the learning rate.")
+                    stop = min(stop, (run.step // validate_every + 1) * validate_every)
+                rows = learn[batch_indices(len(learn), batch_size, sampling, seed, run.step, stop)]
+                falling = 1 - np.arange(run.step, stop) / steps if schedule == "linear" else np.ones(stop - run.step)
+                run = _advance(run, images, shared, labels, rows, float(learning_rate) * falling, float(weight_decay))
+                if validation is not None and (stop % validate_every == 0 or stop == steps):
+                    run = _with_evaluation(run, *evaluate(images, labels, run, validation))
+                bar.update(len(rows))
+        if interrupt.came:
+            print(
+                f"Stopped after {run.step} of {steps} steps. What was learned is kept; train(..., resume=run) goes on."
+            )
+        if run.diverged and until is None:
+            print("This run diverges: its loss ends higher than that of guessing. Lower the learning rate.")
     return run
 
 
-def save_run(run: Run, path: str | os.PathLike) -> None:
-    """Write a run to a NumPy .npz file, whole or not at all; a file that is there already is replaced.
-
-    Raises:
-        ArgumentError: the file can't be written.
-    """
-    path = Path(path)
-    work = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        try:
-            with open(work, "wb") as file:
-                np.savez(file, **asdict(run))
-            os.replace(work, path)
-        finally:
-            work.unlink(missing_ok=True)
-    except OSError as error:
+def _check_eager() -> None:
+    """Raise `ArgumentError` where TensorFlow builds a graph instead of computing at once."""
+    if not tf.executing_eagerly():
         raise ArgumentError(
-            f"{path} can't be written: {error.strerror or error}. Nothing was changed. Choose another folder, or free "
-            "some space."
-        ) from error
+            "TensorFlow only builds a graph here, inside tf.Graph or tf.function or after disable_v2_behavior(). Call "
+            "this outside; after disable_v2_behavior(), in a fresh kernel."
+        )
 
 
-def load_run(path: str | os.PathLike) -> Run:
-    """Read what `save_run` wrote; `train(..., resume=run)` goes on from it. Nothing in the file is executed.
+def _resumed(run: Run, mean: np.ndarray | None, settings: dict) -> Run:
+    """Return `run` with these settings; raise `ArgumentError` where it has gone by others so far."""
+    check_run(run)
+    for name in SETTINGS:
+        then, now = getattr(run, name), settings[name]
+        if then is not None and then != now:
+            raise ArgumentError(
+                f"The run to go on from has {name} = {then!r}, and here {name} = {now!r}. Give it as it was, or leave "
+                "resume out and start anew."
+            )
+    if mean is not None and not np.array_equal(checked_mean(mean), run.mean):
+        raise ArgumentError("The run to go on from has another mean. Leave mean out, or leave resume out.")
+    return replace(run, **settings)
 
-    Raises:
-        ArgumentError: there is no such file, or it holds something else.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            run = Run(**{name.name: file[name.name] for name in fields(Run)})
-    except OSError as error:
-        raise ArgumentError(f"{path} can't be read: {error.strerror or error}. Give a file from save_run.") from error
-    except (KeyError, ValueError, TypeError, AttributeError, EOFError, MemoryError, NotImplementedError,
-            zipfile.BadZipFile, zlib.error) as error:  # fmt: skip
-        raise ArgumentError(f"{path} is not a run, or is damaged. Give a file from save_run.") from error
-    steps, looks = run.loss.shape, run.validation_step.shape
-    shapes = [(3072, 10), (10,), (3072,), (), steps, steps, looks, looks, looks]
-    kinds = [np.float32] * 3 + [np.float64] + [np.float32] * 2 + [np.int64] + [np.float32] * 2
-    values = [getattr(run, name.name) for name in fields(Run)]
-    if (
-        len(steps) != 1
-        or len(looks) != 1
-        or [(v.shape, v.dtype) for v in values] != list(zip(shapes, kinds, strict=True))
-    ):
-        raise ArgumentError(f"{path} holds arrays, but not those of a run. Give a file from save_run.")
-    return replace(run, divide_by=float(run.divide_by))
+
+def _chunk(batch_size: int, shared: bool) -> int:
+    """Return how many steps one call of TensorFlow may take."""
+    return min(CHUNK_STEPS, max(1, (CHUNK_IMAGES if shared else CHUNK_BYTES // 3_072) // batch_size))
+
+
+def _advance(run: Run, images, shared, labels, rows, learning_rates, weight_decay) -> Run:
+    """Return the run after one step for each row of rows, (steps, n), at learning_rates (steps,)."""
+    records, places = shared, rows
+    if shared is None:
+        records, places = images[rows.ravel()], np.arange(rows.size).reshape(rows.shape)
+    weights, biases, loss, accuracy = _take_steps(
+        run.weights, run.biases, run.mean, run.divide_by, records, places, labels[rows],
+        learning_rates.astype(np.float32), weight_decay,
+    )  # fmt: skip
+    loss, accuracy = np.append(run.loss, loss), np.append(run.accuracy, accuracy)
+    return replace(run, weights=weights.numpy(), biases=biases.numpy(), loss=loss, accuracy=accuracy)
+
+
+def _with_evaluation(run: Run, loss: float, accuracy: float) -> Run:
+    """Return the run with one more entry in its validation history, at its present step."""
+    return replace(
+        run,
+        validation_step=np.append(run.validation_step, run.step),
+        validation_loss=np.append(run.validation_loss, np.float32(loss)),
+        validation_accuracy=np.append(run.validation_accuracy, np.float32(accuracy)),
+    )
 
 
 def predict_logits(images: np.ndarray, run: Run, indices: np.ndarray | None = None) -> np.ndarray:
@@ -379,14 +294,13 @@ def predict_logits(images: np.ndarray, run: Run, indices: np.ndarray | None = No
     Raises:
         ArgumentError: a value that makes no sense.
     """
+    _check_eager()
     check_images(images)
-    _check_run(run)
-    if indices is not None:
-        check_rows(len(images), indices=indices)
-    indices = np.arange(len(images)) if indices is None else np.asarray(indices)
+    check_run(run)
+    indices = checked_rows(indices, len(images), "indices")
     logits = np.empty((len(indices), 10), np.float32)
-    for start in range(0, len(indices), EVALUATION_BATCH):
-        rows = indices[start : start + EVALUATION_BATCH]
+    for start in range(0, len(indices), PIECE):
+        rows = indices[start : start + PIECE]
         pixels = scale_pixels(images[rows], run.mean, run.divide_by)
         logits[start : start + len(rows)] = compute_logits(pixels, run.weights, run.biases)
     return logits
@@ -400,14 +314,20 @@ def evaluate(
     Raises:
         ArgumentError: a value that makes no sense.
     """
-    check_images(images, labels)
+    check_images(images)
+    labels, indices = checked_labels(labels, len(images)), checked_rows(indices, len(images), "indices")
     logits = predict_logits(images, run, indices)
-    labels = np.asarray(labels, np.int64)[slice(None) if indices is None else indices]
-    return float(cross_entropy(logits, labels)), float(compute_accuracy(logits, labels))
+    return float(cross_entropy(logits, labels[indices])), float(compute_accuracy(logits, labels[indices]))
 
 
 def confusion_matrix(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Return (10, 10) int64 counts: row the true class, column the answer, for (n,) labels and predictions."""
+    """Return (10, 10) int64 counts: row the true class, column the answer, for (n,) labels and predictions.
+
+    Raises:
+        ArgumentError: labels or predictions that are no classes 0 to 9, or not equally many.
+    """
+    labels = checked_labels(labels, np.size(labels))
+    predictions = checked_labels(predictions, len(labels), "predictions", of="labels")
     counts = np.zeros((10, 10), dtype=np.int64)
     np.add.at(counts, (labels, predictions), 1)
     return counts

@@ -22,14 +22,14 @@ MUTATIONS = {
         "tests/test_data.py",
     ),
     "a gradient with the wrong sign": (
-        "helpers/softmax.py", "biases -= tf.reduce_sum(errors, axis=1)", "biases += tf.reduce_sum(errors, axis=1)",
+        "helpers/softmax.py", "biases -= rate", "biases += rate",
         "tests/test_softmax.py",
     ),
     "a gradient that forgets the mean image": (
-        "helpers/softmax.py", "[:, tf.newaxis] * mean", "[:, tf.newaxis] * 0 * mean", "tests/test_softmax.py",
+        "helpers/softmax.py", "tf.float32) - mean", "tf.float32) - 0 * mean", "tests/test_softmax.py",
     ),
     "weight decay forgotten": (
-        "helpers/softmax.py", "1 - learning_rates * weight_decay", "1 - 0 * learning_rates * weight_decay",
+        "helpers/softmax.py", " + weight_decay * weights)", " + 0 * weight_decay * weights)",
         "tests/test_softmax.py",
     ),
     "validation images learned from": (
