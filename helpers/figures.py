@@ -57,10 +57,12 @@ def new_figure(rows: int = 1, columns: int = 1, *, height: float = 4.0, width: f
 
 def _numbers(values: np.ndarray) -> list[str]:
     """Write numbers for a description: whole numbers whole, others with three digits that count and a point."""
+    values = values + 0.0  # no -0
     if np.all(values == np.round(values)) and np.abs(values).max(initial=0) < 1e9:
         return [f"{value:,.0f}" for value in values]
     short = [f"{value:.3g}" for value in values]
-    return [text if "." in text or "e-" in text else f"{v:,.1f}" for text, v in zip(short, values, strict=True)]
+    small = [("." in text and "e+" not in text) or "e-" in text for text in short]
+    return [text if ok else f"{value:,.1f}" for text, ok, value in zip(short, small, values, strict=True)]
 
 
 def _plain(text: str) -> str:
@@ -74,6 +76,8 @@ def _values(axis: Axes, which: str, values) -> list[str]:
     kind = type(formatter).__name__
     if kind == "PercentFormatter":
         return [f"{100 * value / formatter.xmax:.1f}%" for value in values]
+    if kind == "StrMethodFormatter" and "%}" in formatter.fmt:
+        return [f"{value:.1%}" for value in values]
     if kind in ("FixedFormatter", "StrCategoryFormatter"):
         places = getattr(axis, f"get_{which}ticks")()
         names = dict(zip(places, map(_plain, formatter.format_ticks(places)), strict=True))

@@ -10,7 +10,7 @@ from tests.series import PATHS, parameters, read
 from tests.test_notebooks import OTHER
 
 ODD = {"batch_size": [1, 45_000], "steps": [1, 5_000], "learning_rate": [1e-4, 10.0], "hidden_units": [1],
-       "weight_decay": [0.0, 1.0], "validation": [1, 49_000], "images_shown": [1]}  # fmt: skip
+       "weight_decay": [0.0, 1.0], "validation": [1, 49_000]}  # fmt: skip
 CASES = [
     pytest.param(path, name, value, id=f"{path.stem[:2]}-{name}-{value}")
     for path in PATHS

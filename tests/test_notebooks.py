@@ -20,7 +20,7 @@ MEMORY_LIMIT = 1024  # MiB
 OTHER = {
     "01": [{"seed": 3, "validation": 2_000, "index": 123}, {"seed": 11, "validation": 10_000, "index": 49_999}],
     "02": [{"seed": 3, "class_name": "ship", "index": 0}, {"seed": 11, "class_name": "cat", "index": 4_999}],
-    "03": [{"seed": 3, "images_shown": 1, "class_name": "frog"}, {"seed": 11, "images_shown": 8, "class_name": "cat"}],
+    "03": [{"seed": 3, "class_name": "frog"}, {"seed": 11, "class_name": "cat"}],
     "04": [{"seed": 3, "batch_size": 64, "learning_rate": 0.1}, {"seed": 11, "batch_size": 500, "learning_rate": 1.0}],
     "05": [
         {"seed": 3, "batch_size": 64, "learning_rate": 0.1, "steps": 250},
@@ -56,7 +56,6 @@ SENSELESS = {
     "class_name": ["hores"],
     "validation": [0, 50_000],
     "index": [-1, 50_000, 1.5],
-    "images_shown": [0, 2.5],
     "hidden_units": [0, 2.5],
 }
 

@@ -9,10 +9,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from PIL import Image
 
-from helpers import to_image
+from helpers import ArgumentError, compute_logits, cross_entropy, to_image
 from helpers.data import CLASSES
 from helpers.figures import describe, in_series_style, new_figure, png, show_figure
-from helpers.plots import template_grid
+from helpers.plots import operation_graph, template_grid
 from helpers.plots.figure import CLASS_COLOURS, CLASS_MARKERS
 from helpers.plots.templates import signed_image
 from tests.series import kernel
@@ -94,6 +94,39 @@ def test_a_description_names_bars_whiskers_levels_and_extremes():
     for part in ("cat 0.25, dog 0.5", "chance: level at 0.1", "validation: 0.28 at 10, 0.41 at 100",
                  "from 3.0 at 0 to 1.25 at 99, lowest 0.5, highest 3.0", "none: nothing to draw"):  # fmt: skip
         assert part in words, words
+
+
+def test_a_description_reads_percent_axes_and_large_numbers_as_they_are_shown():
+    @in_series_style
+    def draw():
+        figure, (left, right) = new_figure(1, 2)
+        left.plot([0.5, 0.125])
+        left.yaxis.set_major_formatter("{x:.0%}")
+        right.plot([-0.0, 1_467.44])
+        return figure
+
+    assert describe(draw()) == "50.0% at 0, 12.5% at 1. 0.0 at 0, 1,467.4 at 1."
+
+
+def test_the_graph_has_the_boxes_and_arrows_that_tensorflow_noted_and_refuses_others():
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec([None, 3072], name="pixels"), tf.TensorSpec([None], tf.int64, name="labels")]
+    weights, biases = tf.Variable(tf.zeros([3072, 10]), name="weights"), tf.Variable(tf.zeros([10]), name="biases")
+
+    def loss(pixels, labels):
+        return cross_entropy(compute_logits(pixels, weights, biases), labels)
+
+    def loss_of_one_layer_more(pixels, labels):
+        return cross_entropy(tf.nn.relu(compute_logits(pixels, weights, biases)), labels)
+
+    words = operation_graph(tf.function(loss, signature).get_concrete_function()).words
+    assert "8 boxes and 7 arrows" in words
+    assert "weights to matrix product" in words
+    assert "labels to softmax and cross-entropy" in words
+    assert "accuracy" not in words
+    with pytest.raises(ArgumentError, match="Relu"):
+        operation_graph(tf.function(loss_of_one_layer_more, signature).get_concrete_function())
 
 
 @pytest.mark.parametrize(

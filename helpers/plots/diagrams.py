@@ -1,24 +1,21 @@
-"""Diagrams of the model: how pixels become scores, scores become probabilities and a loss, and all of it a graph.
+"""Diagrams of the model: how pixels become one score, ten scores an image, and all of it a graph.
 
 Every number in them comes from the arrays that are handed in.
 """
 
 import numpy as np
 from matplotlib.patches import FancyBboxPatch, Rectangle
-from matplotlib.ticker import PercentFormatter
 
 from helpers.data import CLASSES, to_image
+from helpers.errors import ArgumentError
 from helpers.figures import in_series_style
-from helpers.plots.figure import BLUE, CLASS_COLOURS, CLASS_MARKERS, GREEN, GREY, ORANGE, WIDTH, new_figure
+from helpers.plots.figure import BLUE, GREEN, GREY, ORANGE, WIDTH, new_figure
 from helpers.plots.templates import signed_image
 
 __all__ = [
-    "class_panels",
     "image_row",
-    "loss_curve",
     "matrix_product",
     "operation_graph",
-    "scale_curves",
     "weighted_sum",
 ]
 
@@ -55,45 +52,6 @@ def image_row(images: np.ndarray, titles: list[str], columns: int = 5):
     for axis, image, title in zip(axes.flat, images, titles, strict=False):
         axis.imshow(to_image(image), interpolation="nearest")
         axis.set_title(title)
-    return figure
-
-
-@in_series_style
-def class_panels(panels: dict[str, np.ndarray], label: int | None = None, line: float | None = None,
-                 most: float | None = None):  # fmt: skip
-    """Draw several sets of ten values, one value a class, as horizontal bars beside one another.
-
-    Args:
-        panels: title to (10,) values.
-        label: the true class, named with an arrow in front; none by default.
-        line: a value to mark with a dashed line in the first panel.
-        most: where the axes of all panels end, so that pictures can be compared; at the largest value by default.
-
-    Returns:
-        The figure.
-    """
-    figure, axes = new_figure(1, len(panels), height=3.9, sharey=True, squeeze=False)
-    for axis, (title, values) in zip(axes[0], panels.items(), strict=True):
-        values = np.asarray(values)
-        decimals = 1 if np.abs(values).max() >= 10 else 2
-        axis.barh(range(10), values, color=CLASS_COLOURS, height=0.7)
-        axis.axvline(0, color="black", linewidth=0.8)
-        for row, value in enumerate(values):
-            text = _number(value, decimals) if values.min() < 0 else f"{value:.{decimals}f}"
-            axis.annotate(text, (value, row), xytext=(4 if value >= 0 else -4, 0), textcoords="offset points",
-                          va="center", ha="left" if value >= 0 else "right", fontsize=SMALL)  # fmt: skip
-        low, high = min(values.min(), 0), max(values.max(), 0) if most is None else most
-        room = (0.45 if most is None else 0.1) * (high - low)  # for the numbers beside the bars
-        axis.set_xlim(low - (room if low < 0 else 0), high + (room if high > 0 else 0))
-        axis.locator_params(axis="x", nbins=4)
-        axis.set_title(title, fontsize=11)
-        axis.tick_params(axis="y", length=0)
-        axis.spines["left"].set_visible(False)
-    if line is not None:
-        axes[0, 0].axvline(line, color=GREY, linestyle="--", linewidth=1.5)
-    names = [f"truth → {name}" if number == label else name for number, name in enumerate(CLASSES)]
-    axes[0, 0].set_yticks(range(10), names, fontsize=11)
-    axes[0, 0].invert_yaxis()
     return figure
 
 
@@ -136,7 +94,7 @@ def weighted_sum(pixels: np.ndarray, weights: np.ndarray, bias: float, class_nam
                 axis.text(left - 0.2, height, sign, ha="center", va="center", fontsize=11)
     for left, sign in zip(lefts[1:], "×=", strict=True):
         axis.text(left - 0.2, top + size / 2, sign, ha="center", va="center", fontsize=20)
-    axis.plot((lefts[2], lefts[2] + size), (1.08, 1.08), color="black", linewidth=1)
+    axis.hlines(1.08, lefts[2], lefts[2] + size, color="black", linewidth=1)
     score = products.sum() + bias
     lines = [("sum of all 3,072 products", products.sum(), "normal"), (f"bias of “{class_name}”", bias, "normal"),
              (f"score for “{class_name}”", score, "bold")]  # fmt: skip
@@ -145,6 +103,10 @@ def weighted_sum(pixels: np.ndarray, weights: np.ndarray, bias: float, class_nam
         axis.text(centres[2], height, _number(value, 3), ha="center", va="center", fontsize=11, fontweight=weight)
     axis.text(
         0.1, top + 0.35, "purple: takes\nfrom the score\n\norange: adds\nto the score", fontsize=SMALL, color=GREY
+    )
+    figure.words = (
+        f"One image times the weights of {class_name}: 3,072 products, their sum {products.sum():+.2f}, plus the bias "
+        f"{bias:+.2f} is the score {score:+.2f}"
     )
     return figure
 
@@ -202,200 +164,104 @@ def matrix_product(images: np.ndarray, pixels: np.ndarray, weights: np.ndarray, 
             axis.text(column, middle, text, fontweight="bold" if label == best else "normal", **style)
         corner = (columns[best] - cell / 2 + 0.01, middle - 0.15)
         axis.add_patch(Rectangle(corner, cell - 0.02, 0.3, fill=False, edgecolor="black", linewidth=1.5))
+    answers = ", ".join(f"{CLASSES[best]} {logits[number, best]:+.1f}" for number, best in enumerate(logits.argmax(1)))
+    figure.words = (
+        f"Pixels [{count}, 3072], one image a row, times weights [3072, 10], one template a column, plus ten biases: "
+        f"scores [{count}, 10]. The largest of each row: {answers}"
+    )
     return figure
 
 
-@in_series_style
-def loss_curve(probabilities: np.ndarray, labels: np.ndarray):
-    """Draw -ln p against p, the probability of the truth, with a point for each image.
-
-    Args:
-        probabilities: (n,) that the model gives to the true class of each image.
-        labels: (n,) the true classes.
-
-    Returns:
-        The figure.
-    """
-    figure, axis = new_figure(height=3.8)
-    truth = np.geomspace(0.001, 1, 400)
-    axis.plot(truth, -np.log(truth), color=GREY, label="loss = −ln p", zorder=1)
-    axis.axhline(np.log(10), color=GREY, linestyle=":", linewidth=1.5, label="ln 10 = 2.303, guessing", zorder=0)
-    for number, (probability, label) in enumerate(zip(probabilities, labels, strict=True)):
-        loss = -np.log(probability)
-        axis.scatter(probability, loss, s=80, color=CLASS_COLOURS[label], marker=CLASS_MARKERS[label], zorder=3,
-                     label=f"image {number}, {CLASSES[label]}: p = {probability:.2f}, loss {loss:.2f}")  # fmt: skip
-    axis.set(xlim=(-0.01, 1.01), ylim=(-0.1, max(5.0, 0.5 - np.log(np.min(probabilities)))))
-    axis.set_xlabel("probability p that the model gives to the true class", fontsize=11)
-    axis.set_ylabel("loss of one image", fontsize=11)
-    figure.legend(fontsize=10, frameon=False, loc="outside right upper")
-    return figure
-
-
-@in_series_style
-def scale_curves(factors: np.ndarray, losses: np.ndarray, accuracies: np.ndarray):
-    """Draw loss (nats) and accuracy (0 to 1) against the factor that multiplies all scores; return the figure."""
-    figure, axes = new_figure(1, 2, height=3.4)
-    axes[0].plot(factors, losses, color=ORANGE, marker="s")
-    axes[0].axhline(np.log(10), color=GREY, linestyle=":", linewidth=1.5)
-    axes[0].text(factors[-1], np.log(10) * 1.12, "ln 10: guessing", ha="right", va="bottom", fontsize=10, color=GREY)
-    axes[0].set(xscale="log", yscale="log", ylim=(1, 2 * np.max(losses)))
-    axes[0].set_title("Loss", fontsize=12)
-    axes[1].plot(factors, accuracies, color=BLUE, marker="o")
-    axes[1].axhline(0.1, color=GREY, linestyle=":", linewidth=1.5)
-    axes[1].text(factors[-1], 0.11, "10%: guessing", ha="right", va="bottom", fontsize=10, color=GREY)
-    axes[1].set(xscale="log", ylim=(0, 0.5))
-    axes[1].set_title("Accuracy", fontsize=12)
-    axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    for axis in axes:
-        axis.set_xlabel("all scores times", fontsize=11)
-    return figure
-
-
-# What a box of the graph is called, by the type of its operation; any other type stands under its own name.
-_FRIENDLY = {
-    "MatMul": "matrix product",
-    "AddV2": "add",
-    "SparseSoftmaxCrossEntropyWithLogits": "softmax and cross-entropy",
-    "Mean": "mean",
-    "ArgMax": "index of the largest",
-    "Equal": "equal to the label?",
-    "Cast": "true to 1, false to 0",
-    "Relu": "negative to 0",
+# Where each operation of the series' graph stands, by its TensorFlow type and, for an input or a variable, its name:
+# what it does, and the place of its box, in columns and rows from the upper left.
+_BOXES = {
+    "pixels": ("pixels", 0, 0),
+    "weights": ("weights", 1, 0),
+    "MatMul": ("matrix product", 0, 1),
+    "biases": ("biases", 1, 1),
+    "AddV2": ("add: the logits", 0, 2),
+    "labels": ("labels", 1, 3),
+    "SparseSoftmaxCrossEntropyWithLogits": ("softmax and cross-entropy", 0, 3),
+    "Mean of SparseSoftmaxCrossEntropyWithLogits": ("mean = loss", 0, 4),
+    "ArgMax": ("index of the largest", 2, 3),
+    "Equal": ("equal to the label?", 2, 4),
+    "Cast": ("true to 1, false to 0", 2, 5),
+    "Mean of Cast": ("mean = accuracy", 2, 6),
 }
 # Bookkeeping that is left out: it passes a tensor on, holds a setting or asks for a shape.
 _PASSING = ("Identity", "ReadVariableOp")
 _SETTINGS = ("Const", "Shape", "NoOp")
 
 
-def _boxes(concrete, outputs: tuple[str, ...]) -> tuple[dict, list[tuple[str, str]]]:
-    """Return the boxes of a traced function, name to (title, type, shape, colour), and the arrows between them."""
-    variables = {
-        inner.op.name: variable
-        for outer, inner in concrete.graph.captures
-        for variable in concrete.variables
-        if variable.handle is outer
-    }
+def _operations(concrete) -> tuple[dict, list[tuple[str, str]]]:
+    """Return what a traced function computes: key in `_BOXES` to (type, shape, colour), and the arrows between keys."""
+    names = {inner.op.name: v.name for outer, inner in concrete.graph.captures for v in concrete.variables
+             if v.handle is outer}  # fmt: skip
+    shapes = {variable.name: variable.shape for variable in concrete.variables}
 
-    def source(tensor) -> str:
-        while tensor.op.type in _PASSING:
-            tensor = tensor.op.inputs[0]
-        return tensor.op.name
+    def key(operation) -> str:
+        while operation.type in _PASSING:
+            operation = operation.inputs[0].op
+        if operation.type == "Placeholder":
+            return names.get(operation.name, operation.name).split(":")[0]
+        return f"Mean of {operation.inputs[0].op.type}" if operation.type == "Mean" else operation.type
 
-    results = {source(tensor): name for tensor, name in zip(concrete.outputs, outputs, strict=True)}
     boxes, arrows = {}, []
     for operation in concrete.graph.get_operations():
         if operation.type in (*_PASSING, *_SETTINGS):
             continue
-        name = operation.name
-        shape = variables[name].shape if name in variables else operation.outputs[0].shape
-        shape = str(shape.as_list()) if shape.rank else "one number"
-        if name in variables:
-            boxes[name] = variables[name].name.split(":")[0], "variable", shape, ORANGE
-        elif operation.type == "Placeholder":
-            boxes[name] = name, "input", shape, BLUE
-        else:
-            title = _FRIENDLY.get(operation.type, operation.type)
-            title = f"{title} = {results[name]}" if name in results else title
-            boxes[name] = title, operation.type, shape, GREEN if name in results else "black"
-            arrows += [(source(tensor), name) for tensor in operation.inputs if tensor.op.type not in _SETTINGS]
+        name = key(operation)
+        if name not in _BOXES:
+            raise ArgumentError(f"This graph has {name!r}, which has no place in the picture. Give notebook 3's graph.")
+        variable = names.get(operation.name)
+        shape = operation.outputs[0].shape if variable is None else shapes[variable]
+        kind = operation.type if operation.inputs else "input" if variable is None else "variable"
+        colour = {"input": BLUE, "variable": ORANGE, "Mean": GREEN}.get(kind, "black")
+        boxes[name] = kind, str(shape.as_list()) if shape.rank else "one number", colour
+        arrows += [(key(tensor.op), name) for tensor in operation.inputs if tensor.op.type not in _SETTINGS]
     return boxes, arrows
 
 
-def _layers(names: list[str], arrows: list[tuple[str, str]]) -> tuple[list[list], list[tuple]]:
-    """Arrange names in layers, every arrow going down one layer, with few crossings; long arrows get bends.
-
-    Follows K. Sugiyama, S. Tagawa, M. Toda, "Methods for Visual Understanding of Hierarchical System Structures", 1981.
-    """
-    depth = dict.fromkeys(names, 0)
-    for _ in names:
-        for start, end in arrows:
-            depth[end] = max(depth[end], depth[start] + 1)
-    for name in set(names) - {end for _, end in arrows}:  # inputs stand just above their first use
-        depth[name] = max(0, min((depth[end] for start, end in arrows if start == name), default=1) - 1)
-    layers = [[name for name in names if depth[name] == level] for level in range(max(depth.values()) + 1)]
-    pieces = []
-    for start, end in arrows:
-        bends = [(start, end, level) for level in range(depth[start] + 1, depth[end])]
-        for bend in bends:
-            layers[bend[2]].append(bend)
-        pieces += list(zip([start, *bends], [*bends, end], strict=True))
-    for sweep in range(8):
-        down = sweep % 2 == 0
-        for level in range(1, len(layers)) if down else range(len(layers) - 2, -1, -1):
-            beside = layers[level - 1 if down else level + 1]
-            place = {name: index - (len(beside) - 1) / 2 for index, name in enumerate(beside)}
-            near = {
-                name: [
-                    place[a if down else b]
-                    for a, b in pieces
-                    if (b if down else a) == name and (a if down else b) in place
-                ]
-                for name in layers[level]
-            }
-            layers[level].sort(key=lambda name, near=near: np.mean(near[name]) if near[name] else 0.0)
-    return layers, pieces
-
-
-def _centres(layers: list[list], pieces: list[tuple], width: float) -> dict:
-    """Return where each box or bend is centred across the page, in inches: near its neighbours, none overlapping."""
-    beside = {name: [] for layer in layers for name in layer}
-    for start, end in pieces:
-        beside[start].append(end)
-        beside[end].append(start)
-    half = {name: (width / 2 + 0.12 if isinstance(name, str) else 0.2) for name in beside}
-    centre = {}
-    for layer in layers:
-        room = WIDTH - 2 * sum(half[name] for name in layer)
-        edge = room / (len(layer) + 1)
-        for name in layer:
-            centre[name] = edge + half[name]
-            edge += 2 * half[name] + room / (len(layer) + 1)
-    for _ in range(30):
-        for layer in layers:
-            for index, name in enumerate(layer):
-                low = centre[layer[index - 1]] + half[layer[index - 1]] if index else 0.0
-                high = centre[layer[index + 1]] - half[layer[index + 1]] if index + 1 < len(layer) else WIDTH
-                wish = np.mean([centre[other] for other in beside[name]]) if beside[name] else WIDTH / 2
-                centre[name] = min(max(wish, low + half[name]), high - half[name])
-    return centre
-
-
 @in_series_style
-def operation_graph(concrete, outputs: tuple[str, ...] = ()):
-    """Draw the graph of a traced function: a box an operation, an arrow a tensor, inputs above, results below.
+def operation_graph(concrete):
+    """Draw the graph of the traced loss and accuracy: a box an operation, an arrow a tensor, results below.
 
     Args:
-        concrete: what `get_concrete_function()` of a `tf.function` returns. Inputs should bear names.
-        outputs: a name for each of its results.
+        concrete: what `get_concrete_function()` of a `tf.function` returns whose inputs are called pixels and labels
+            and whose variables weights and biases.
 
     Returns:
         The figure. Operations that only pass a tensor on or hold a setting are left out.
+
+    Raises:
+        ArgumentError: an operation that the series' graph does not have.
     """
-    boxes, arrows = _boxes(concrete, outputs)
-    layers, pieces = _layers(list(boxes), arrows)
-    box_width, box_height, gap = 2.8, 0.66, 0.44
-    height = len(layers) * (box_height + gap) - gap + 0.1
-    figure, axis = _drawing(height)
-    centres = _centres(layers, pieces, box_width)
-    where = {
-        name: (centres[name], height - 0.05 - box_height / 2 - level * (box_height + gap))
-        for level, layer in enumerate(layers)
-        for name in layer
-    }
-    style = {"color": GREY, "linewidth": 1.5, "shrinkA": 0, "shrinkB": 0}
-    for start, end in pieces:
+    boxes, arrows = _operations(concrete)
+    width, height, column, row = 2.46, 0.66, 2.7, 1.05
+    figure, axis = _drawing(6 * row + height + 0.1)
+    top = axis.get_ylim()[1] - 0.05 - height / 2
+    where = {name: (1.3 + column * x, top - row * y) for name, (_, x, y) in _BOXES.items()}
+    for start, end in arrows:
         (x0, y0), (x1, y1) = where[start], where[end]
-        aside = np.clip((x0 - x1) / 4, -0.5, 0.5) if end in boxes else 0.0  # arrows from two sides meet apart
-        tail, tip = (x0, y0 - box_height / 2), (x1 + aside, y1 + box_height / 2)
-        axis.annotate("", tip, tail, arrowprops={"arrowstyle": "-|>" if end in boxes else "-", **style})
-        if start not in boxes:
-            axis.plot((x0, x0), (y0 - box_height / 2, y0 + box_height / 2), color=GREY, linewidth=1.5)
-    for name, (title, kind, shape, colour) in boxes.items():
+        if y0 > y1 and x0 == x1:
+            tail, tip = (x0, y0 - height / 2), (x1, y1 + height / 2)
+        elif y0 == y1:
+            side = np.sign(x1 - x0) * width / 2
+            tail, tip = (x0 + side, y0), (x1 - side, y1)
+        else:
+            aside = np.clip((x0 - x1) / 3, -0.8, 0.8)  # arrows from two sides meet a box apart
+            tail, tip = (x0 - aside, y0 - height / 2), (x1 + aside, y1 + height / 2)
+        axis.annotate("", tip, tail, arrowprops={"arrowstyle": "-|>", "color": GREY, "linewidth": 1.5,
+                                                 "shrinkA": 0, "shrinkB": 0})  # fmt: skip
+    for name, (kind, shape, colour) in boxes.items():
         x, y = where[name]
-        axis.add_patch(FancyBboxPatch((x - box_width / 2, y - box_height / 2), box_width, box_height,
-                       boxstyle="round,pad=0,rounding_size=0.08", facecolor="white", edgecolor=colour,
+        axis.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, facecolor="white",
+                       boxstyle="round,pad=0,rounding_size=0.08", edgecolor=colour,
                        linewidth=1.2 if colour == "black" else 2.5, zorder=3))  # fmt: skip
-        axis.text(x, y + 0.19, title, ha="center", va="center", fontsize=11, fontweight="bold", zorder=4)
-        axis.text(x, y - 0.01, kind, ha="center", va="center", fontsize=9, color=GREY, zorder=4)
-        axis.text(x, y - 0.2, shape, ha="center", va="center", fontsize=9, zorder=4)
+        style = {"ha": "center", "va": "center", "zorder": 4}
+        axis.text(x, y + 0.19, _BOXES[name][0], fontsize=10.5, fontweight="bold", **style)
+        axis.text(x, y - 0.01, kind, fontsize=8, color=GREY, **style)
+        axis.text(x, y - 0.2, shape, fontsize=9, **style)
+    ways = [f"{_BOXES[start][0]} to {_BOXES[end][0]}" for start, end in arrows]
+    figure.words = f"The traced graph, {len(boxes)} boxes and {len(arrows)} arrows: {'; '.join(ways)}"
     return figure
