@@ -102,6 +102,8 @@ def _line(axis: Axes, line) -> str:
     if len(y) > 1 and np.ptp(y) == 0:
         return f"level at {there[0]}"
     if len(y) > 1 and np.ptp(x) == 0:
+        if line.get_linestyle() == "None":
+            return f"{len(y)} points at {here[0]}, from {there[np.argmin(y)]} to {there[np.argmax(y)]}"
         return f"upright at {here[0]}"
     if len(y) <= MOST_POINTS:
         return ", ".join(f"{value} at {place}" for value, place in zip(there, here, strict=True))

@@ -88,11 +88,13 @@ def test_a_description_names_bars_whiskers_levels_and_extremes():
         right.errorbar([10, 100], [0.28, 0.41], [0.01, 0.01], label="validation")
         right.plot(np.arange(100), np.r_[np.full(50, 3.0), np.full(49, 0.5), 1.25])
         right.plot([], [], label="none")
+        right.plot([5, 5, 5], [0.75, 1.5, 0.25], "o")
         return figure
 
     words = describe(draw())
     for part in ("cat 0.25, dog 0.5", "chance: level at 0.1", "validation: 0.28 at 10, 0.41 at 100",
-                 "from 3.0 at 0 to 1.25 at 99, lowest 0.5, highest 3.0", "none: nothing to draw"):  # fmt: skip
+                 "from 3.0 at 0 to 1.25 at 99, lowest 0.5, highest 3.0", "none: nothing to draw",
+                 "3 points at 5, from 0.25 to 1.5"):  # fmt: skip
         assert part in words, words
 
 
