@@ -15,9 +15,15 @@ COLAB_PYTHON ?= python3.13
 help:           ## list the doors
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-lab: data       ## open the series in JupyterLab (ONLY=05 opens notebook 5)
-	$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root) \
-	  --LabApp.default_url=/lab/tree/$(notdir $(firstword $(wildcard notebooks/$(or $(ONLY),01)*.ipynb)))
+LAB := $(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root)
+
+lab: data       ## open your copy of the series, my-notebooks/, in JupyterLab (ONLY=05 opens notebook 5)
+	@open=$$($(BIN)/python -m tools.working_copy $(ONLY)) && \
+	  $(LAB) --notebook-dir=my-notebooks --LabApp.default_url="/lab/tree/$$open"
+
+edit: data      ## open the series itself, with its outputs, to change it (ONLY=05 opens notebook 5)
+	@open=$$($(BIN)/python -m tools.working_copy --name $(ONLY)) && \
+	  $(LAB) --notebook-dir=notebooks --LabApp.default_url="/lab/tree/$$open"
 
 run: data       ## run all notebooks without a browser, into _build/ (ONLY=07 for one)
 	$(BIN)/python -m tools.run_notebooks $(ONLY)
@@ -65,7 +71,10 @@ coursework: .venv-coursework/ready ## make the students' versions of the assignm
 grade: data     ## grade a folder of submissions, into _build/grades/ (SUBMISSIONS=folder)
 	@$(BIN)/python -m coursework.grading.grade "$(or $(SUBMISSIONS),submissions)" --out "$(or $(OUT),_build/grades)"
 
-links: learner  ## write every link and badge anew from the address in pyproject.toml (TO=owner/name changes it)
+learner: venv   ## commit the series without its outputs to the branch `learner`, which Binder, Colab and hubs open
+	$(BIN)/python -m tools.working_copy --branch learner
+
+links: venv     ## write every link and badge anew from the address in pyproject.toml (TO=owner/name changes it)
 	$(BIN)/python -m tools.links $(TO)
 
 site: .venv-site/ready ## build the series as pages to read, into _build/site/
@@ -88,10 +97,10 @@ upgrade:        ## compile the locks anew with the newest versions that pyprojec
 clean:          ## remove what the doors made (the data stays in its cache)
 	rm -rf .venv .venv-coursework .venv-site _build .pytest_cache .ruff_cache *.egg-info
 
-data: learner
+data: venv
 	@$(BIN)/python -m helpers.data
 
-learner: .venv/learner
+venv: .venv/learner
 tools: .venv/tools
 
 .venv/learner: requirements/learner.txt pyproject.toml
@@ -130,4 +139,4 @@ _build/hub/ready: hub/install requirements/hub.txt pyproject.toml $(wildcard hel
 	  hub/install requirements/hub.txt --from "$$($(BIN)/python -c 'from helpers.data import find_data; print(find_data())')"
 	@touch $@
 
-.PHONY: help lab run test check settings lint defences bench refresh coursework grade binder browser hub colab links site deadlinks lock upgrade clean data learner tools
+.PHONY: help lab edit learner run test check settings lint defences bench refresh coursework grade binder browser hub colab links site deadlinks lock upgrade clean data venv tools

@@ -29,7 +29,7 @@ html_copy_source = False
 html_context = {"default_mode": "auto"}
 html_theme_options = {
     "repository_url": f"https://github.com/{links.address()}",
-    "repository_branch": "main",
+    "repository_branch": links.LEARNERS,
     "use_repository_button": True,
     "use_issues_button": True,
     "use_download_button": False,

@@ -11,7 +11,7 @@ as a share of the number where it is above 1.
 
 import re
 
-from tools import run_notebooks
+from tools import tidy
 
 DECIMAL = re.compile(r"[-+−]?(?:\d[\d,]*\.\d+(?:e[-+]?\d+)?|\d+e[-+]?\d+|\d+(?:\.\d+)?(?=%))", re.IGNORECASE)
 
@@ -50,10 +50,10 @@ def comparable(outputs: list) -> list:
     cleaned = []
     for output in outputs:
         if output["output_type"] == "stream":
-            text = run_notebooks.without_bars(output["text"])
+            text = tidy.without_bars(output["text"])
             cleaned += [{**output, "text": text}] if text else []
         else:
-            data = {kind: value for kind, value in output.get("data", {}).items() if kind != run_notebooks.LIVE}
+            data = {kind: value for kind, value in output.get("data", {}).items() if kind != tidy.LIVE}
             if data.pop("image/png", None):
                 levels = output.get("metadata", {}).get("image/png", {}).get("shows", [])
                 lines = [" ".join(f"{level:.3f}" for level in quarters) for quarters in levels]

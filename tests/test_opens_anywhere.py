@@ -40,7 +40,7 @@ def test_the_link_for_students_opens_the_first_notebook_in_the_folder_that_it_fe
     assert parts.path == "/hub/user-redirect/git-pull"
     query = dict(parse_qsl(parts.query))
     assert query["repo"] == f"https://github.com/{links.address()}"
-    assert query["branch"] == "main"
+    assert query["branch"] == links.LEARNERS
     assert query["urlpath"] == f"lab/tree/{query['targetpath']}/notebooks/{PATHS[0].name}"
 
 
@@ -154,7 +154,8 @@ def test_conda_is_explained_once_and_the_workflow_does_the_same():
     """The steps in environment.yml are those of the README, and CI takes them on all three systems."""
     text = (ROOT / "environment.yml").read_text(encoding="utf-8")
     steps = re.findall(r"^#     (.+)$", text, re.MULTILINE)
-    assert len(steps) == 3
+    assert len(steps) == 4
+    assert steps[0] == f"git clone https://github.com/{links.address()} && cd ten-templates"
     assert "\n".join(steps) in (ROOT / "README.md").read_text(encoding="utf-8")
     conda = yaml.safe_load(text)
     assert set(conda) == {"name", "channels", "dependencies"}
@@ -163,8 +164,8 @@ def test_conda_is_explained_once_and_the_workflow_does_the_same():
     assert {system.split("-")[0] for system in workflow["strategy"]["matrix"]["os"]} == {"ubuntu", "macos", "windows"}
     run = [step["run"] for step in workflow["steps"] if "run" in step]
     inside = f"conda run --no-capture-output --name {conda['name']} "
-    assert run[0] == steps[0]
-    assert run[1] == inside + steps[2]
+    assert run[0] == steps[1]
+    assert run[1] == inside + steps[3]
     assert run[2] == f"{inside}python -m tools.run_notebooks"
 
 

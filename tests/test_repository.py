@@ -140,7 +140,7 @@ def test_every_file_that_the_text_names_exists():
 def own_links(text: str) -> list[str]:
     """Return the files of this repository that the addresses in `text` stand for."""
     where = links.address()
-    files = re.findall(rf"{re.escape(where)}/(?:blob|tree|raw)/main/([^)\s#?\"]+)", text)
+    files = re.findall(rf"{re.escape(where)}/(?:blob|tree|raw)/(?:main|{links.LEARNERS})/([^)\s#?\"]+)", text)
     files += re.findall(r"mybinder\.org/v2/gh/\S+?urlpath=lab/tree/([^)\s#]+)", text)
     files += [f".github/workflows/{name}" for name in re.findall(r"/actions/workflows/([\w.-]+\.yml)", text)]
     for name in re.findall(rf"{re.escape(links.site(where))}/([\w/]+)\.html", text):

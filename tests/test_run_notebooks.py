@@ -77,7 +77,7 @@ def test_refresh_keeps_outputs_without_progress_bars_and_saves_the_picture(serie
     (printed,) = saved.cells[0].outputs
     assert (printed.name, printed.text) == ("stdout", "step 0\nstep 1\nstep 2\nstep 3\ndone\n")
     assert set(saved.metadata) == {"kernelspec", "language_info"}
-    assert saved.cells[1].outputs[0].metadata["image/png"]["alt"] == "An empty figure"
+    assert saved.cells[1].outputs[0].metadata["image/png"]["alt"] == "An empty figure."
     assert (tmp_path / "docs" / "templates.png").read_bytes().startswith(b"\x89PNG")
     once = path.read_bytes()
     assert run(monkeypatch, "--in-place") == 0

@@ -23,6 +23,7 @@ README = ROOT / "README.md"
 DATA_PAGE = ROOT / "docs" / "data.md"
 FAULTS = re.compile(r"(<!-- faults -->\n).*?(<!-- /faults -->)", re.DOTALL)
 TABLE = re.compile(r"(<!-- notebooks -->\n).*?(<!-- /notebooks -->)", re.DOTALL)
+LEARNERS = "learner"  # the branch without outputs, which CI makes from main: see tools/working_copy.py
 HEADER = re.compile(r"# (?P<number>\d+) · (?P<title>.+)\n\n> (?P<lesson>.+)\n")
 MINUTES = re.compile(r"\*\*Time\*\* about (\d+) minutes")
 
@@ -46,8 +47,8 @@ def moved(text: str, where: str) -> str:
 
 def badges(path: Path, where: str) -> str:
     """Return the badges that open the notebook at `path` on Binder and on Colab."""
-    binder = f"https://mybinder.org/v2/gh/{where}/main?urlpath=lab/tree/notebooks/{path.name}"
-    colab = f"https://colab.research.google.com/github/{where}/blob/main/notebooks/{path.name}"
+    binder = f"https://mybinder.org/v2/gh/{where}/{LEARNERS}?urlpath=lab/tree/notebooks/{path.name}"
+    colab = f"https://colab.research.google.com/github/{where}/blob/{LEARNERS}/notebooks/{path.name}"
     return (
         f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder}) "
         f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})"
@@ -89,7 +90,11 @@ def table(where: str) -> str:
 
 def expected(where: str) -> dict[Path, str]:
     """Return what every file that names the address must contain for the address `where`."""
-    named = [*ROOT.glob("*.md"), *ROOT.glob("[!_.]*/**/*.md"), ROOT / "CITATION.cff", ROOT / "pyproject.toml"]
+    named = [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("[!_.]*/**/*.md"),
+        *(ROOT / name for name in ("CITATION.cff", "environment.yml", "pyproject.toml")),
+    ]
     texts = {path: moved(path.read_text(encoding="utf-8"), where) for path in named}
     texts[README] = TABLE.sub(lambda match: match[1] + table(where) + match[2], texts[README])
     rows = faults.table(ROOT / "tests")

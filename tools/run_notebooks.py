@@ -17,12 +17,13 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from tqdm import tqdm
 
+from tools.tidy import tidy
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "_build"
 PICTURE = ROOT / "docs" / "templates.png"
 CELL_TIMEOUT = 600  # seconds
-LIVE = "application/vnd.jupyter.widget-view+json"  # controls, which show nothing but an error without their kernel
 
 
 def peak_memory(pid: int) -> float:
@@ -53,28 +54,13 @@ def save_picture(notebook) -> None:
             PICTURE.write_bytes(base64.b64decode(figure.data["image/png"]))
 
 
-def without_bars(text: str) -> str:
-    """Return printed text without what a progress bar has overwritten and wiped."""
-    lines = [line.rstrip("\r ").rpartition("\r")[2] if "\r" in line else line for line in text.split("\n")]
-    return "\n".join(lines)
-
-
-def tidy(notebook) -> None:
-    """Drop what differs from run to run without meaning anything: progress bars, live controls, versions, timings."""
-    notebook.metadata.pop("widgets", None)
-    notebook.metadata["kernelspec"] = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-    notebook.metadata["language_info"] = {"name": "python"}
+def describe_pictures(notebook) -> None:
+    """Put an author's sentence about a picture, kept in its cell's metadata, before what the data say of it."""
     for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.metadata.pop("execution", None)
-            for output in cell.outputs:
-                if output.output_type == "stream":
-                    output.text = without_bars(output.text)
-                output.get("data", {}).pop(LIVE, None)
-                described = output.get("metadata", {}).get("image/png", {})
-                if "alt" in described and "alt" in cell.metadata:  # the author's sentence, then the data's
-                    described["alt"] = f"{cell.metadata['alt']} {described['alt']}"
-            cell.outputs = [output for output in cell.outputs if output.output_type != "stream" or output.text]
+        for output in cell.get("outputs", []):
+            described = output.get("metadata", {}).get("image/png", {})
+            if "alt" in described and "alt" in cell.metadata:
+                described["alt"] = f"{cell.metadata['alt']} {described['alt']}"
 
 
 def run(path: Path, bar: tqdm) -> tuple[nbformat.NotebookNode, float, float]:
@@ -98,6 +84,7 @@ def run(path: Path, bar: tqdm) -> tuple[nbformat.NotebookNode, float, float]:
 
     asyncio.run(execute())
     tidy(notebook)
+    describe_pictures(notebook)
     return notebook, time.monotonic() - started, peak
 
 

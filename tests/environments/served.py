@@ -6,19 +6,23 @@ import tarfile
 from pathlib import Path
 
 from tests.series import ROOT
+from tools.links import LEARNERS
+from tools.working_copy import commit_to
 
 FILE_BYTES = 30_730_000
 NAMES = {"train.bin": [f"data_batch_{number}.bin" for number in range(1, 6)], "test.bin": ["test_batch.bin"]}
 
 
 def repository(path: Path) -> str:
-    """Put what is committed here into a bare repository at `path`, as its branch main; return its address."""
+    """Put what is committed here into a bare repository at `path`, as its branch main, and without outputs as learner;
+    return its address."""
     for command in (
         ["git", "init", "--quiet", "--bare", "--initial-branch=main", str(path)],
         ["git", "-C", str(path), "config", "receive.shallowUpdate", "true"],
         ["git", "-C", str(ROOT), "push", "--quiet", str(path), "HEAD:refs/heads/main"],
     ):
         subprocess.run(command, check=True)
+    commit_to(LEARNERS, path)
     return path.as_uri()
 
 

@@ -1,0 +1,128 @@
+"""The learner's copy of the series: notebooks without outputs, so that no answer is seen before the prediction.
+
+    python -m tools.working_copy [05]             bring my-notebooks/ up to date; print the notebook that begins with 05
+    python -m tools.working_copy --name [05]      only print that name
+    python -m tools.working_copy --branch NAME    commit the same notebooks to a branch; Binder, Colab and hubs open it
+
+What a learner has changed is never overwritten: a copy that they have not changed follows the series, and where they
+have, the series' new version is put beside theirs. The metadata of a copy say what it was made from.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+from helpers.files import write_file
+
+ROOT = Path(__file__).resolve().parents[1]
+SERIES = ROOT / "notebooks"
+COPIES = ROOT / "my-notebooks"
+MADE_FROM = "made_from"
+
+
+def fingerprint(notebook) -> str:
+    """Return what changes with the kind or text of any cell, and with nothing that a mere run leaves behind."""
+    cells = [[cell.cell_type, cell.source] for cell in notebook.cells]
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
+
+
+def cleared(text: str) -> tuple[str, str]:
+    """Return (text, fingerprint) of a notebook of the series without its outputs."""
+    notebook = nbformat.reads(text, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    notebook.metadata[MADE_FROM] = fingerprint(notebook)
+    return nbformat.writes(notebook) + "\n", notebook.metadata[MADE_FROM]
+
+
+def update(text: str, series: str, target: Path) -> Path | None:
+    """Put a cleared notebook with the fingerprint `series` where it belongs: at `target`, or beside it.
+
+    Returns:
+        The file that was written, None where everything was up to date.
+    """
+    try:
+        mine = nbformat.read(target, as_version=4)
+        made_from, now = mine.metadata.get(MADE_FROM), fingerprint(mine)
+    except FileNotFoundError:
+        made_from = now = None
+    except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError):
+        made_from, now = None, "no notebook, but the learner's"
+    if series in (made_from, now):
+        return None
+    if made_from != now:
+        return update(text, series, target.with_name(f"{target.stem}.new.ipynb"))
+    return write_file(target, text.encode())
+
+
+def update_all() -> None:
+    """Bring my-notebooks/ up to date, and say in a sentence each where a learner's own notebook was left alone."""
+    COPIES.mkdir(exist_ok=True)
+    for path in sorted(SERIES.glob("*.ipynb")):
+        written = update(*cleared(path.read_text(encoding="utf-8")), COPIES / path.name)
+        if written and written.name != path.name:
+            print(
+                f"{path.name} is new in the series and you have changed your copy, so the new one lies beside it: "
+                f"{COPIES.name}/{written.name}",
+                file=sys.stderr,
+            )
+
+
+def commit_to(branch: str, repository: Path = ROOT) -> str:
+    """Commit what HEAD holds, its notebooks cleared, on top of `branch` (or the remote's); return the commit."""
+
+    def git(*arguments: str, **options) -> str:
+        done = subprocess.run(["git", *arguments], cwd=repository, check=True, stdout=subprocess.PIPE, **options)
+        return done.stdout.decode().strip()
+
+    refs = git("for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}", f"refs/remotes/origin/{branch}")
+    parents = refs.split()[:1]
+    with tempfile.TemporaryDirectory() as folder:
+        index = os.environ | {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        git("read-tree", "HEAD", env=index)
+        for name in git("ls-tree", "--name-only", "HEAD", "notebooks/").splitlines():
+            if name.endswith(".ipynb"):
+                text, _ = cleared(git("show", f"HEAD:{name}"))
+                blob = git("hash-object", "-w", "--stdin", input=text.encode())
+                git("update-index", "--cacheinfo", f"100644,{blob},{name}", env=index)
+        tree = git("write-tree", env=index)
+    if parents and git("rev-parse", f"{parents[0]}^{{tree}}") == tree:
+        return parents[0]
+    message = f"The series without outputs, from {git('rev-parse', 'HEAD')}"
+    commit = git("commit-tree", tree, "-m", message, *(part for parent in parents for part in ("-p", parent)))
+    git("update-ref", f"refs/heads/{branch}", commit)
+    return commit
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line says; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("only", nargs="?", default="", help="the beginning of a notebook's name, such as 05")
+    parser.add_argument("--name", action="store_true", help="copy nothing, only print the notebook's name")
+    parser.add_argument("--branch", help="commit the cleared notebooks to this branch instead")
+    options = parser.parse_args(arguments)
+    if options.branch:
+        print(commit_to(options.branch))
+        return 0
+    names = [path.name for path in sorted(SERIES.glob("*.ipynb"))]
+    found = [name for name in names if name.startswith(options.only)]
+    if not found:
+        print(f"No notebook begins with {options.only}. There are {', '.join(name[:-6] for name in names)}.",
+              file=sys.stderr)  # fmt: skip
+        return 1
+    if not options.name:
+        update_all()
+    print(found[0])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
