@@ -44,6 +44,7 @@ defences: data tools ## take each defence out of the loader and see the test of 
 lint: tools     ## look for mistakes and untidiness
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/zizmor --offline --quiet .github
 
 bench: data     ## measure the trainer against what else a learner would use, and loading (15 minutes on an idle machine)
 	$(BIN)/python benchmarks/bench.py

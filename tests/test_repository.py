@@ -171,6 +171,12 @@ def test_the_citation_is_complete_and_agrees_with_pyproject():
         assert {"type", "title", "authors"} <= set(reference)
 
 
+def test_the_release_is_the_newest_in_the_changelog_and_bears_its_date():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (\d.+)$", changelog, re.M)[0] == f"{PROJECT['version']} - {citation['date-released']}"
+
+
 def test_the_changelog_has_the_form_of_keep_a_changelog():
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     headings = re.findall(r"^## (.+)$", changelog, re.MULTILINE)
@@ -180,14 +186,16 @@ def test_the_changelog_has_the_form_of_keep_a_changelog():
     assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
+MAY_WRITE = {"learner": {"contents"}, "publish": {"pages", "id-token"}, "release": {"contents", "actions"}}
+
+
 def test_workflows_may_only_read_unless_they_publish():
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
         workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
         assert workflow["permissions"] == {"contents": "read"}, path.name
         for name, job in workflow["jobs"].items():
-            assert set(job.get("permissions", {})) <= {"pages", "id-token"}, (path.name, name)
-            assert name == "publish" or "permissions" not in job
-            commands = " ".join(str(step.get("run", "")) for step in job["steps"])
+            assert set(job.get("permissions", {})) == MAY_WRITE.get(name, set()), (path.name, name)
+            commands = " ".join(str(step.get("run", "")) for step in job.get("steps", []))
             assert set(re.findall(r"\bmake ([a-z]+)", commands)) <= DOORS
 
 

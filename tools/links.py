@@ -6,7 +6,7 @@
 
 Generated are: the README's table of notebooks, between its markers, from each notebook's own header; in each notebook
 the cell tagged `badges` and the cell tagged `colab`; the table of faults in docs/data.md, from the tests; and the
-addresses in other prose (the README, hub/README.md, ...).
+addresses in other prose (the README, hub/README.md, ...) and the version in CITATION.cff.
 """
 
 import re
@@ -28,10 +28,13 @@ HEADER = re.compile(r"# (?P<number>\d+) · (?P<title>.+)\n\n> (?P<lesson>.+)\n")
 MINUTES = re.compile(r"\*\*Time\*\* about (\d+) minutes")
 
 
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
 def address() -> str:
     """Return OWNER/NAME as pyproject.toml has it."""
-    urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
-    return urls["Repository"].removeprefix("https://github.com/")
+    return project()["urls"]["Repository"].removeprefix("https://github.com/")
 
 
 def site(where: str) -> str:
@@ -97,6 +100,8 @@ def expected(where: str) -> dict[Path, str]:
     ]
     texts = {path: moved(path.read_text(encoding="utf-8"), where) for path in named}
     texts[README] = TABLE.sub(lambda match: match[1] + table(where) + match[2], texts[README])
+    citation = ROOT / "CITATION.cff"
+    texts[citation] = re.sub(r"(?m)^version: .+$", f"version: {project()['version']}", texts[citation])
     rows = faults.table(ROOT / "tests")
     texts[DATA_PAGE] = FAULTS.sub(lambda match: match[1] + rows + match[2], texts[DATA_PAGE])
     for path in notebooks():
