@@ -13,6 +13,7 @@ from helpers import ArgumentError, compute_logits, cross_entropy, to_image
 from helpers.data import CLASSES
 from helpers.figures import describe, in_series_style, new_figure, png, show_figure
 from helpers.plots import operation_graph, template_grid
+from helpers.plots.curves import smooth
 from helpers.plots.figure import CLASS_COLOURS, CLASS_MARKERS
 from helpers.plots.templates import signed_image
 from tests.series import kernel
@@ -52,6 +53,13 @@ def test_templates_share_one_scale_in_the_order_of_the_classes():
 def test_zero_weights_are_grey_and_no_error():
     figure = template_grid(np.zeros((3_072, 10)))
     assert all(np.all(axis.images[0].get_array() == 0.5) for axis in figure.axes if axis.images)
+
+
+@pytest.mark.parametrize(("window", "expected"), [
+    (1, [4, 0, 2, 6, 3]), (3, [2, 2, 8 / 3, 11 / 3, 4.5]), (9, [2, 3, 3, 11 / 4, 11 / 3])
+])  # fmt: skip
+def test_a_smoothed_curve_is_the_mean_of_neighbours_of_fewer_at_the_ends(window, expected):
+    assert np.allclose(smooth(np.array([4, 0, 2, 6, 3]), window), expected)
 
 
 def test_a_real_image_is_drawn_as_it_was_taken(data):
