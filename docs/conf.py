@@ -1,5 +1,10 @@
 """How Sphinx turns the series into pages; `make site` (tools/build_site.py) lays out what it reads."""
 
+import html
+import re
+import struct
+from pathlib import Path
+
 from tools import links
 
 project = "Ten Templates"
@@ -26,6 +31,7 @@ html_css_files = ["site.css"]
 html_show_sphinx = False
 html_show_copyright = False
 html_copy_source = False
+html_use_index = False
 html_context = {"default_mode": "auto"}
 html_theme_options = {
     "repository_url": f"https://github.com/{links.address()}",
@@ -42,3 +48,48 @@ html_theme_options = {
         "colab_url": "https://colab.research.google.com",
     },
 }
+
+TEXT = re.compile(r"<blockquote>.*?<p>(.*?)</p>|<p>(.*?)</p>", re.DOTALL)
+PICTURE = re.compile(r'<img [^>]*src="[^"]*/?_images/([^"]+)"')
+ICONS = re.compile(r"<script[^>]*fontawesome\.js[^>]*></script>")
+
+
+def finish(app, name, template, context, doctree) -> None:
+    """Give a page a description for search engines, and let its pictures wait until they are scrolled to.
+
+    A notebook's lesson describes it; any other page's first paragraph does.
+    """
+    body = context.get("body", "")
+    if found := TEXT.search(body):
+        words = html.unescape(re.sub(r"<[^>]+>", "", found[1] or found[2])).split()
+        context["metatags"] += f'<meta name="description" content="{html.escape(" ".join(words))}" />\n'
+    pictures = {shown: app.srcdir / path for path, shown in app.builder.images.items() if path.endswith(".png")}
+    seen = iter(range(len(body)))
+
+    def picture(match: re.Match) -> str:
+        room = 'width="{}" height="{}" '.format(*size_of(pictures[match[1]])) if match[1] in pictures else ""
+        later = 'loading="lazy" ' if next(seen) else ""
+        return f"<img {room}{later}{match[0][5:]}"
+
+    if body:
+        context["body"] = PICTURE.sub(picture, body)
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Return (width, height) of a PNG file, in pixels."""
+    with open(path, "rb") as file:
+        return struct.unpack(">II", file.read(24)[16:])
+
+
+def lighten(app, error) -> None:
+    """Take out 1.5 MB of script for icons that the theme's fonts draw as well, and the home page's doubled title."""
+    if error is None and app.builder.name == "html":
+        for path in app.outdir.rglob("*.html"):
+            text = ICONS.sub("", path.read_text(encoding="utf-8"))
+            text = text.replace(f"<title>{project} &#8212; {project}", f"<title>{project}")
+            path.write_text(text, encoding="utf-8")
+
+
+def setup(app) -> None:
+    app.connect("html-page-context", finish, priority=900)
+    app.connect("build-finished", lighten)

@@ -82,7 +82,7 @@ def notebooks() -> list[Path]:
 
 def table(where: str) -> str:
     """Return the README's table of notebooks, each row from that notebook's header cell."""
-    rows = ["| | Notebook | What you learn | Minutes | Open |", "|---|---|---|---|---|"]
+    rows = ["| No. | Notebook | What you learn | Minutes | Open |", "|---|---|---|---|---|"]
     for path in notebooks():
         source = nbformat.read(path, as_version=4).cells[0].source
         header, minutes = HEADER.match(source), MINUTES.search(source)
