@@ -58,11 +58,11 @@ def test_a_page_has_the_figures_with_their_alt_text_and_no_cell_for_elsewhere(pa
     ]
     assert len(figures) == nbformat.writes(before).count('"image/png": "iVBOR')
     for cell in after.cells:
-        assert not {"badges", "colab"} & set(cell.metadata.get("tags", []))
+        assert not {"badges", "claims", "colab"} & set(cell.metadata.get("tags", []))
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 assert cell.metadata["mystnb"]["image"]["alt"] == output.metadata["image/png"]["alt"]
-    left_out = [cell for cell in before.cells if {"badges", "colab"} & set(cell.metadata.get("tags", []))]
+    left_out = [cell for cell in before.cells if {"badges", "claims", "colab"} & set(cell.metadata.get("tags", []))]
     assert len(after.cells) == len(before.cells) - len(left_out)
 
 
