@@ -1,5 +1,6 @@
 """A training run: what it has learned and how it got there, in memory and in a file."""
 
+import errno
 import io
 import os
 import zipfile
@@ -92,9 +93,10 @@ def load_run(path: str | os.PathLike) -> Run:
         check_settings(**settings)
         if not _are_sound(**parts):
             raise ValueError("arrays that no run has")
-    except OSError as error:
-        raise ArgumentError(f"{path} can't be read: {error.strerror or error}. Give a file from save_run.") from error
-    except Exception as error:  # whatever zipfile and NumPy say of garbled bytes
+    except Exception as error:  # whatever zipfile and NumPy say of garbled bytes, which may point to impossible places
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            reason = error.strerror or error
+            raise ArgumentError(f"{path} can't be read: {reason}. Give a file from save_run.") from error
         raise ArgumentError(f"{path} is not a run, or is damaged. Give a file from save_run.") from error
     return Run(**parts, **settings)
 
@@ -109,7 +111,10 @@ def _read_parts(file: BinaryIO) -> dict[str, np.ndarray]:
             if names.get(member.filename, "") in ("", *parts) or member.compress_type != zipfile.ZIP_STORED:
                 raise ValueError(f"{member.filename} is not of a run")
             with members.open(member) as stream:
-                parts[names[member.filename]] = np.lib.format.read_array(stream, allow_pickle=False)
+                np.lib.format.read_magic(stream)
+                shape, by_columns, dtype = np.lib.format.read_array_header_1_0(stream)
+                values = np.frombuffer(bytearray(stream.read()), dtype)  # as many as there are, whatever the shape says
+                parts[names[member.filename]] = values.reshape(shape, order="F" if by_columns else "C")
     return parts
 
 

@@ -1,0 +1,66 @@
+"""Interrupts by the hundred, at any moment of a training: nothing is lost, and no later training waits for ever."""
+
+import subprocess
+import sys
+
+import pytest
+
+STORM = """
+import os, random, signal, sys, threading, time
+import numpy as np
+from helpers import load_data, train
+from helpers.softmax import tf
+
+count, dice = int(sys.argv[1]), random.Random(int(sys.argv[2]))
+data = load_data()
+images, labels = data.images_train[:600], data.labels_train[:600]
+mean = images.mean(axis=0)
+settings = dict(steps=400, batch_size=5, validation=np.arange(5), validate_every=20, mean=mean, progress=False)
+sys.stdout = open(os.devnull, "w")
+train(images, labels, **settings)  # builds what the next one finds ready
+begun = time.perf_counter()
+whole = train(images, labels, **settings)
+length = time.perf_counter() - begun
+outcomes, sent, (wishes, wish) = {}, 0, os.pipe()  # locks of Python's own do not survive interrupts either
+
+
+def send():
+    global sent
+    while os.read(wishes, 1):
+        time.sleep(dice.uniform(0, length))
+        os.kill(os.getpid(), signal.SIGINT)
+        sent += 1
+
+
+threading.Thread(target=send, daemon=True).start()
+for number in range(1, count + 1):
+    run = None
+    try:
+        os.write(wish, b"1")
+        run = train(images, labels, **settings)
+        while sent < number:
+            time.sleep(0.001)
+        time.sleep(0.001)
+    except KeyboardInterrupt:  # it came before the training began, after its end, or while arguments were checked
+        while sent < number:
+            time.sleep(0.001)
+    if run is not None:
+        assert np.array_equal(run.loss, whole.loss[: run.step]), run.step
+        assert run.validation_step.tolist() == list(range(20, run.step + 1, 20)), run.validation_step
+    kind = "before or after" if run is None else "whole" if run.step == 400 else "stopped"
+    outcomes[kind] = outcomes.get(kind, 0) + 1
+    if number % 20 == 0:  # another thread, such as the playground's, can still train
+        later = threading.Thread(target=train, args=(images, labels), kwargs=settings, daemon=True)
+        later.start()
+        later.join(60)
+        assert not later.is_alive(), "a lock was left closed"
+print(outcomes, file=sys.stderr)
+assert outcomes.get("stopped", 0) > count / 20, outcomes
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(3_000, marks=pytest.mark.slow)])
+def test_an_interrupt_at_any_moment_leaves_a_whole_run(count):
+    ran = subprocess.run([sys.executable, "-c", STORM, str(count), "0"], capture_output=True, text=True, timeout=1_500)
+    assert ran.returncode == 0, ran.stderr[-3_000:]

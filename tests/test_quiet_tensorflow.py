@@ -1,0 +1,67 @@
+"""TensorFlow starts without a word, and dies with its last ones. A stand-in that aborts is imported in its place."""
+
+import subprocess
+import sys
+
+import pytest
+
+from helpers import quiet_tensorflow
+from helpers.errors import ProcessorError
+
+
+def python(code: str, *paths) -> subprocess.CompletedProcess:
+    code = f"import sys; sys.path[:0] = {[str(path) for path in paths]}\n{code}"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "dense"),
+    [
+        ("", "tf.keras.layers.Dense"),
+        ("import keras", "keras.layers.Dense"),
+        ("from tensorflow.keras import layers", "layers.Dense"),
+    ],
+)
+def test_it_says_nothing_and_keras_comes_only_when_it_is_used(line, dense):
+    ran = python(
+        "from helpers.softmax import tf; assert 'keras' not in sys.modules\n"
+        f"{line}\nprint({dense}(3)(tf.ones([2, 5])).shape, type(tf.keras.optimizers.SGD(0.1)).__name__)"
+    )
+    assert (ran.stdout, ran.stderr) == ("(2, 3) SGD\n", "")
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        ("os.abort()", ["F0000 wrong version"]),
+        ("raise ImportError('broken')", ["F0000 wrong version", "ImportError: broken"]),
+    ],
+)
+def test_its_last_words_are_shown(tmp_path, end, words):
+    (tmp_path / "tensorflow.py").write_text(f"import os; os.write(2, b'F0000 wrong version\\n'); {end}")
+    ran = python("from helpers.quiet_tensorflow import tf", tmp_path)
+    assert ran.returncode != 0
+    for word in words:
+        assert word in ran.stderr
+
+
+@pytest.mark.slow
+def test_who_started_tensorflow_before_is_told_what_that_means():
+    ran = python("import tensorflow as tf; tf.ones(3) + 1; import helpers.softmax; print('works')")
+    assert ran.stdout == "works\n"
+    assert "TensorFlow was at work before helpers was imported" in ran.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux says of the processor")
+def test_a_processor_without_avx_is_named_before_tensorflow_is_imported(tmp_path, monkeypatch):
+    monkeypatch.setattr(quiet_tensorflow.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(quiet_tensorflow, "CPUINFO", tmp_path / "cpuinfo")
+    quiet_tensorflow.check_processor()  # nothing is known: no reason to stop
+    for flags, sound in (("fpu sse4_2 avx avx2", True), ("fpu sse4_2 avx2x", False)):
+        (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: {flags}\nbugs\t: none\n")
+        if sound:
+            quiet_tensorflow.check_processor()
+        else:
+            with pytest.raises(ProcessorError, match="has no AVX instructions, which TensorFlow needs"):
+                quiet_tensorflow.check_processor()

@@ -1,0 +1,204 @@
+"""A run in memory and in a file: what it says of itself, and that a file holds a whole run or is refused."""
+
+import dataclasses
+import os
+import random
+import struct
+import subprocess
+import sys
+import tracemalloc
+import zipfile
+import zlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from helpers.errors import ArgumentError
+from helpers.runs import GUESSING, Run, load_run, save_run
+from helpers.softmax import train
+
+
+@pytest.fixture(scope="module")
+def run(data) -> Run:
+    settings = {"steps": 90, "batch_size": 20, "seed": 6, "validate_every": 40, "progress": False}
+    return train(data.images_train[:600], data.labels_train[:600], validation=np.arange(50), **settings)
+
+
+def with_loss(losses) -> Run:
+    losses = np.array(losses, np.float32)
+    return Run(np.zeros((3072, 10)), np.zeros(10), np.zeros(3072), 255.0, losses, np.zeros_like(losses))
+
+
+class TestDivergence:
+    @pytest.mark.parametrize(
+        ("losses", "diverged"),
+        [
+            ([], False),
+            ([GUESSING], False),
+            ([2.3, 9.0, 5.0, 2.0], False),
+            ([2.3, 2.0, 1.9, 40.0], True),
+            ([2.3, 2.0, np.nan], True),
+            ([2.3, 2.0, np.inf], True),
+            ([2.3] * 99 + [np.nan], True),
+            ([3e38] * 100, True),
+            ([0.5] * 100 + [1.5] * 100, False),
+            ([2.3] * 90 + [1.0] * 9 + [5.0], False),  # a tenth of the steps decides, not the last of them
+            ([2.3] * 90 + [50.0] * 9 + [1.0], True),
+            ([1_000.0] * 950 + [2.0] * 50, False),  # what is, not what was: at most 50 steps decide
+            ([2.0] * 950 + [1_000.0] * 50, True),
+        ],
+    )
+    def test_is_a_loss_well_above_guessing_in_the_last_steps(self, losses, diverged):
+        assert with_loss(losses).diverged is diverged
+
+    @pytest.mark.parametrize("schedule", ["constant", "linear"])
+    def test_is_true_of_the_settings_of_2016_and_said(self, data, capsys, schedule):
+        settings = {"learning_rate": 0.005, "divide_by": 1, "schedule": schedule, "steps": 300, "progress": False}
+        images, labels = data.images_train[:5_000], data.labels_train[:5_000]
+        part = train(images, labels, until=30, **settings)
+        assert part.diverged
+        assert capsys.readouterr().out == ""  # one who goes on in slices judges for himself
+        assert train(images, labels, resume=part, **settings).diverged
+        assert "diverges" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("steps", [1, 2, 9, 150])
+    def test_is_not_true_of_a_healthy_run(self, data, capsys, steps):
+        run = train(data.images_train[:600], data.labels_train[:600], steps=steps, batch_size=50, progress=False)
+        assert not run.diverged
+        assert capsys.readouterr().out == ""
+
+    def test_ends_when_a_smaller_rate_brings_the_run_back(self, data):
+        settings = {"schedule": "constant", "batch_size": 50, "progress": False}
+        images, labels = data.images_train[:600], data.labels_train[:600]
+        wild = train(images, labels, learning_rate=3, steps=60, until=60, **settings)
+        assert wild.diverged
+        assert not train(images, labels, learning_rate=0.1, steps=600, resume=wild, **settings).diverged
+
+
+class TestSaving:
+    def test_what_is_loaded_is_what_was_saved(self, run, tmp_path):
+        save_run(run, tmp_path / "run.npz")
+        again = load_run(tmp_path / "run.npz")
+        for part in dataclasses.fields(Run):
+            one, other = getattr(again, part.name), getattr(run, part.name)
+            np.testing.assert_array_equal(one, other)
+            assert type(one) is type(other)
+            assert not isinstance(one, np.ndarray) or one.dtype == other.dtype
+        assert os.listdir(tmp_path) == ["run.npz"]
+
+    def test_a_loaded_run_goes_on_bit_for_bit(self, data, run, tmp_path):
+        images, labels = data.images_train[:600], data.labels_train[:600]
+        save_run(run, tmp_path / "run")
+        settings = {"steps": 120, "batch_size": 20, "seed": 6, "progress": False}
+        one, other = (train(images, labels, resume=each, **settings) for each in (run, load_run(tmp_path / "run")))
+        np.testing.assert_array_equal(one.weights, other.weights)
+
+    def test_a_run_whose_settings_are_not_known_is_kept_too(self, run, tmp_path):
+        save_run(replace(run, images=None, batch_size=None, sampling=None, seed=None), tmp_path / "run.npz")
+        assert load_run(tmp_path / "run.npz").seed is None
+
+    def test_a_file_that_would_run_code_is_refused_and_runs_none(self, run, tmp_path):
+        class Trap:
+            def __reduce__(self):
+                return os.mkdir, (str(tmp_path / "sprung"),)
+
+        parts = dataclasses.asdict(run) | {"mean": np.array([Trap()], dtype=object)}
+        np.savez(tmp_path / "trap.npz", **parts)
+        with pytest.raises(ArgumentError, match="is not a run"):
+            load_run(tmp_path / "trap.npz")
+        assert not (tmp_path / "sprung").exists()
+
+    def test_a_damaged_file_ends_in_a_run_or_in_one_sentence(self, run, tmp_path):
+        path, dice = tmp_path / "run.npz", random.Random(0)
+        save_run(run, path)
+        whole = path.read_bytes()
+        middle = dice.sample(range(len(whole)), 100)
+        damaged = [b"", b"text", whole[:5_000], whole[:-100], whole[:60_000] + b"\0\0\0\0" + whole[60_004:]]
+        for place in [*range(150), *range(len(whole) - 300, len(whole)), *middle]:  # headers, directory, contents
+            damaged.append(whole[:place] + bytes([whole[place] ^ 1 << dice.randrange(8)]) + whole[place + 1 :])
+        said = []
+        for content in damaged:
+            path.write_bytes(content)
+            try:
+                load_run(path)
+            except ArgumentError as error:
+                said.append(str(error))
+        assert set(said) == {f"{path} is not a run, or is damaged. Give a file from save_run."}
+        assert len(said) > len(damaged) / 2
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"weights": np.zeros((10, 3072), np.float32)}, {"weights": np.zeros((3072, 10))},
+            {"loss": np.zeros(3, np.float32)}, {"loss": np.float32(3)}, {"divide_by": np.zeros(2)},
+            {"divide_by": 0.0}, {"divide_by": np.nan}, {"mean": np.full(3072, np.nan, np.float32)},
+            {"accuracy": np.full(90, np.nan, np.float32)}, {"validation_accuracy": np.full(3, 2, np.float32)},
+            {"validation_step": np.zeros((3, 1), np.int64)}, {"validation_step": np.array([40, 80, 91])},
+            {"validation_step": np.array([0, 40, 80])}, {"batch_size": 0}, {"batch_size": 2.5}, {"sampling": "none"},
+            {"seed": -1}, {"images": 10},
+        ],
+        ids=str,
+    )  # fmt: skip
+    def test_values_that_no_run_has_are_refused(self, run, tmp_path, change):
+        parts = {name: value for name, value in dataclasses.asdict(run).items() if value is not None}
+        np.savez(tmp_path / "other.npz", **parts | change)
+        with pytest.raises(ArgumentError, match="is not a run, or is damaged"):
+            load_run(tmp_path / "other.npz")
+
+    def test_a_small_file_takes_no_large_memory(self, run, tmp_path):
+        bomb, lying = tmp_path / "bomb.npz", tmp_path / "lying.npz"
+        with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as file, file.open("loss.npy", "w") as loss:
+            header = {"descr": "<f4", "fortran_order": False, "shape": (50_000_000,)}
+            np.lib.format.write_array_header_1_0(loss, header)
+            for _ in range(200):
+                loss.write(bytes(1_000_000))
+        save_run(run, lying)
+        content, truth = lying.read_bytes(), b"'shape': (90,), }" + 7 * b" "
+        assert truth in content
+        content = content.replace(truth, b"'shape': (900000000,), }")
+        with zipfile.ZipFile(lying) as file:  # with the checksums of the lie
+            for member in file.infolist():
+                start = member.header_offset
+                start += 30 + sum(struct.unpack_from("<HH", content, start + 26))
+                crc = zlib.crc32(content[start : start + member.file_size])
+                content = content.replace(struct.pack("<I", member.CRC), struct.pack("<I", crc))
+        lying.write_bytes(content)
+        tracemalloc.start()
+        try:
+            for path in (bomb, lying):
+                with pytest.raises(ArgumentError, match="is not a run, or is damaged"):
+                    load_run(path)
+            assert tracemalloc.get_traced_memory()[1] < 20e6
+        finally:
+            tracemalloc.stop()
+
+    def test_an_encrypted_file_is_refused(self, run, tmp_path):
+        path = tmp_path / "run.npz"
+        save_run(run, path)
+        content = bytearray(path.read_bytes())
+        for mark, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+            start = -1
+            while (start := content.find(mark, start + 1)) >= 0:
+                content[start + place] |= 1  # the flag of an encrypted member
+        path.write_bytes(content)
+        with pytest.raises(ArgumentError, match="is not a run, or is damaged"):
+            load_run(path)
+
+    def test_a_file_that_is_not_there_is_named(self, tmp_path):
+        with pytest.raises(ArgumentError, match=r"none\.npz can't be read: No such file"):
+            load_run(tmp_path / "none.npz")
+
+    def test_what_is_no_run_is_not_saved(self, tmp_path):
+        with pytest.raises(ArgumentError, match="This is no run but 5"):
+            save_run(5, tmp_path / "run.npz")
+        with pytest.raises(ArgumentError, match=r"can't be written: No such file"):
+            save_run(with_loss([]), tmp_path / "nowhere" / "run.npz")
+
+    def test_reading_a_run_needs_no_tensorflow(self, run, tmp_path):
+        save_run(run, tmp_path / "run.npz")
+        code = f"import sys; from helpers import load_run; print(load_run({str(tmp_path / 'run.npz')!r}).step)"
+        ran = subprocess.run(
+            [sys.executable, "-c", f"{code}; assert 'tensorflow' not in sys.modules"], capture_output=True, text=True
+        )
+        assert ran.stdout == "90\n", ran.stderr
