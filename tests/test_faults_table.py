@@ -2,7 +2,6 @@
 
 import re
 
-from tests.defences import DEFENCES
 from tests.series import ROOT
 from tools import faults
 
@@ -25,16 +24,3 @@ def test_every_file_of_faults_has_its_section():
     assert {f"test_faults_of_{name}.py" for name in faults.HEADINGS} == {
         path.name for path in TESTS.glob("test_faults_of_*.py")
     }
-
-
-def test_each_fault_has_a_defence_that_can_be_taken_out():
-    """`make defences` takes them out; here, each stands in the code, and no test of a fault is without one."""
-    for module, code, *_ in DEFENCES.values():
-        assert (ROOT / "helpers" / f"{module}.py").read_text(encoding="utf-8").count(code) == 1, code
-    for path in TESTS.glob("test_faults_of_*.py"):
-        choices = [test.partition(" -k ")[2] for *_, test in DEFENCES.values() if path.stem.endswith(test.split()[0])]
-        text = path.read_text(encoding="utf-8")
-        classes = dict.fromkeys(re.findall(r"^class (\w+)", text, re.MULTILINE))
-        for name in re.findall(r"@fault\((?:.|\n)*?def (test_\w+)\(", text):
-            within = [each for each in classes if text.index(f"class {each}") < text.index(f"def {name}(")][-1:]
-            assert any(choice.lower() in f"{within} {name}".lower() for choice in choices), f"{name} has no defence"
