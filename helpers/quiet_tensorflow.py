@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from helpers.errors import ProcessorError, say
+from helpers.errors import ProcessorError, warn
 
 CPUINFO = Path("/proc/cpuinfo")  # Linux
 # A process of its own keeps what is said, and shows it unless the last byte says that all went well.
@@ -87,7 +87,7 @@ try:
     # Steps as small as ours take longer on two threads than on one, and a class shares its machine's cores.
     tf.config.threading.set_intra_op_parallelism_threads(1)
 except RuntimeError:
-    say(
+    warn(
         "TensorFlow was at work before helpers was imported and keeps its own threads: training works, but its last "
         "digits may differ from run to run. Import helpers first, in a fresh kernel, for the same result each time."
     )
