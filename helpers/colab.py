@@ -19,7 +19,8 @@ def prepare() -> None:
         VersionError: Colab's TensorFlow is none that the series runs on.
         DatasetError: no source has the data.
     """
-    wanted = next(need for need in map(Requirement, requires("ten-templates")) if need.name == "tensorflow").specifier
+    needs = map(Requirement, requires("ten-templates") or ())
+    wanted = next(need.specifier for need in needs if need.name == "tensorflow")
     if (found := version("tensorflow")) not in wanted:
         raise VersionError(
             f"This runtime has TensorFlow {found}; the series needs {wanted}. "

@@ -23,7 +23,7 @@ LOCKS = ROOT / "requirements"
 HIDDEN = {".ci", ".github"}
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DOORS = set(re.findall(r"^([a-z-]+):.*##", MAKEFILE, re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z-]+):.*##", MAKEFILE, re.MULTILINE))
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)(?: ; (.+?))? \\$", re.MULTILINE)
 
 
@@ -108,7 +108,7 @@ def test_conda_and_binder_install_the_lock():
     assert os.access(ROOT / "binder" / "postBuild", os.X_OK) or sys.platform == "win32"
 
 
-def test_ci_runs_the_newcomers_door():
+def test_ci_runs_the_newcomers_target():
     assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
     assert "bash .ci/run" in [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
@@ -119,13 +119,13 @@ def test_every_command_in_the_prose_exists():
     code = "\n".join(re.findall(r"`[^`]+`|```.*?```", texts, re.DOTALL))
     named = set(re.findall(r"\bmake ([a-z]+)\b", code))
     assert {"lab", "run", "test", "help", "refresh", "check", "lock", "links"} <= named
-    assert named <= DOORS
+    assert named <= TARGETS
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-@pytest.mark.parametrize("door", sorted(DOORS))
-def test_every_door_can_be_planned(door):
-    subprocess.run(["make", "--dry-run", "--always-make", door, "ONLY=01"], cwd=ROOT, capture_output=True, check=True)
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_every_target_can_be_planned(target):
+    subprocess.run(["make", "--dry-run", "--always-make", target, "ONLY=01"], cwd=ROOT, capture_output=True, check=True)
 
 
 def test_every_file_that_the_text_names_exists():
@@ -133,7 +133,8 @@ def test_every_file_that_the_text_names_exists():
         for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
             if not re.match(r"[a-z]+:|#", target):
                 assert (document.parent / target.partition("#")[0]).exists(), f"{target} leads nowhere"
-    folders = set(re.findall(r"^(\w+)/  ", CONTRIBUTING, re.MULTILINE))
+    rows = "".join(re.findall(r"^\| (`\w+/`.*?) \|", CONTRIBUTING, re.MULTILINE))
+    folders = set(re.findall(r"`(\w+)/`", rows))
     assert folders == {path.relative_to(ROOT).parts[0] for path in tracked_files() if path.parent != ROOT} - HIDDEN
 
 
@@ -196,7 +197,7 @@ def test_workflows_may_only_read_unless_they_publish():
         for name, job in workflow["jobs"].items():
             assert set(job.get("permissions", {})) == MAY_WRITE.get(name, set()), (path.name, name)
             commands = " ".join(str(step.get("run", "")) for step in job.get("steps", []))
-            assert set(re.findall(r"\bmake ([a-z]+)", commands)) <= DOORS
+            assert set(re.findall(r"\bmake ([a-z]+)", commands)) <= TARGETS
 
 
 def test_table_badges_and_address_are_those_of_pyproject():

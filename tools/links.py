@@ -124,12 +124,11 @@ def main(arguments: list[str]) -> int:
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", where):
         print(f"{where!r} is no address. Give it as OWNER/NAME, such as {address()}.", file=sys.stderr)
         return 2
-    stale = [path for path, text in expected(where).items() if path.read_text(encoding="utf-8") != text]
-    for path, text in expected(where).items():
-        if path in stale and not check:
+    stale = {path: text for path, text in expected(where).items() if path.read_text(encoding="utf-8") != text}
+    for path, text in stale.items():
+        if not check:
             path.write_text(text, encoding="utf-8")
-        if path in stale:
-            print(f"{path.relative_to(ROOT)}: {'disagrees; run make links' if check else 'written'}")
+        print(f"{path.relative_to(ROOT)}: {'disagrees; run make links' if check else 'written'}")
     return 1 if check and stale else 0
 
 
