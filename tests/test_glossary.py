@@ -62,7 +62,7 @@ def test_a_term_is_explained_briefly_and_appears_where_the_glossary_says(entry):
     assert len(places) == entry["places"].count("](") in (1, 2)
     terms = entry["terms"].split(", ")
     for number, name, anchor in places:
-        assert name.startswith(f"0{number}")
+        assert name.startswith(f"{int(number):02}_")
         assert any(uses(term, SERIES[name][anchor]) for term in terms), f"{name}#{anchor} has none of {terms}"
 
 

@@ -3,7 +3,6 @@
 from helpers.plots.curves import *  # noqa: F403
 from helpers.plots.diagrams import *  # noqa: F403
 from helpers.plots.figure import new_figure, show, show_png  # noqa: F401
-from helpers.plots.gradients import *  # noqa: F403
 from helpers.plots.hidden import *  # noqa: F403
 from helpers.plots.live import *  # noqa: F403
 from helpers.plots.program import *  # noqa: F403
