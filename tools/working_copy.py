@@ -97,7 +97,8 @@ def commit_to(branch: str, repository: Path = ROOT) -> str:
     if parents and git("rev-parse", f"{parents[0]}^{{tree}}") == tree:
         return parents[0]
     message = f"The series without outputs, from {git('rev-parse', 'HEAD')}"
-    commit = git("commit-tree", tree, "-m", message, *(part for parent in parents for part in ("-p", parent)))
+    author = ("-c", "user.name=Ten Templates", "-c", "user.email=ten-templates@users.noreply.github.com")
+    commit = git(*author, "commit-tree", tree, "-m", message, *(part for parent in parents for part in ("-p", parent)))
     git("update-ref", f"refs/heads/{branch}", commit)
     return commit
 
