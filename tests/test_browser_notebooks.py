@@ -1,12 +1,14 @@
-"""Every notebook, opened in JupyterLab in a real browser and run to its end: nothing red, and no picture missing."""
+"""Every notebook in JupyterLab in a real browser, run to its end: nothing red, and controls that can be heard."""
 
 import shutil
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser import RED, browser, end_kernel, jupyterlab, needs_chromium, open_notebook, run_all, shot
 from tests.series import PATHS
 
+CONTROLS = (".jp-Notebook .playground", ".jp-Notebook .series-slide", ".jp-Notebook .jupyter-widgets")
 pytestmark = [pytest.mark.slow, needs_chromium]
 
 
@@ -27,6 +29,12 @@ def test_a_notebook_runs_to_its_end_with_nothing_red(lab, path):
     assert run_all(page) == []
     assert page.locator(RED).count() == 0
     shot(page, path.stem)
+    page.set_viewport_size({"width": 1100, "height": 30_000})  # JupyterLab leaves out what is far from the window
+    page.wait_for_timeout(2_000)
+    controls = [area for area in CONTROLS if page.locator(area).count()]
+    found = Axe().run(page, context={"include": controls}).response["violations"] if controls else []
+    assert not [each for each in found if each["impact"] in ("serious", "critical")], found
+    page.set_viewport_size({"width": 1100, "height": 900})
     end_kernel(page)
 
 

@@ -6,7 +6,6 @@ import threading
 import time
 from dataclasses import asdict, replace
 
-import ipywidgets
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,13 +13,15 @@ from PIL import Image
 from helpers import evaluate, predict_logits, scale_pixels, to_image, train
 from helpers.errors import ArgumentError
 from helpers.playground import PRESETS, Playground, Settings, change_image, explain, read_picture, results
-from helpers.playground import widgets as shared
+from helpers.playground.compare_panel import ComparePanel
 from helpers.playground.own_picture import PictureError
 from helpers.playground.pictures import Comparison, Curves, Templates
 from helpers.playground.prediction_panel import PredictionPanel
-from helpers.playground.training import Trainer, Trial
-from helpers.playground.training_panel import TrainingPanel
+from helpers.playground.train_panel import TrainPanel
+from helpers.playground.training import Trainer, Trial, read_value
+from helpers.playground.widgets import stops
 from helpers.plots.figure import CLASS_COLOURS
+from helpers.plots.templates import usual_scale
 
 SHORT = Settings(batch_size=20, steps=60, images=400)
 
@@ -58,7 +59,7 @@ def slow_run(trainer, settings=SHORT):
 
 
 class TestTraining:
-    def test_a_run_in_slices_is_the_run_of_notebook_5(self, trainer, data):
+    def test_a_run_in_slices_is_the_run_of_notebook_6(self, trainer, data):
         assert trainer.start(Settings(steps=100))
         trainer.wait()
         run = train(
@@ -70,7 +71,7 @@ class TestTraining:
         assert trainer.current.done
         assert not trainer.problem
 
-    def test_a_smaller_set_is_the_one_of_notebook_5(self, trainer):
+    def test_a_smaller_set_is_the_one_of_notebook_6(self, trainer):
         rows = trainer.learned_from(replace(SHORT, seed=3))
         assert np.array_equal(rows, np.random.default_rng(3).permutation(trainer.training)[:400])
         assert not set(rows) & set(trainer.validation)
@@ -135,19 +136,23 @@ class TestTraining:
         with pytest.raises(ArgumentError, match="overflowed"):
             trainer.go_on(0.1, 1_000)
         assert Curves().draw(trainer.current)
-        assert Templates().draw(trainer.current)
+        assert Templates().draw(trainer.current.run.weights)
 
-    @pytest.mark.parametrize(
-        ("field", "value"),
-        [("learning_rate", 0.0), ("batch_size", 500), ("steps", 0), ("weight_decay", -1.0), ("images", 45_001)],
-    )
-    def test_senseless_settings_start_nothing_and_lose_nothing(self, trainer, field, value):
+    def test_a_batch_larger_than_the_images_starts_nothing_and_loses_nothing(self, trainer):
         trainer.start(SHORT)
         trainer.wait()
-        with pytest.raises(ArgumentError, match=field):
-            trainer.start(replace(SHORT, **{field: value}))
+        with pytest.raises(ArgumentError, match="batch_size = 500 is too large for 400 images"):
+            trainer.start(replace(SHORT, batch_size=500))
         assert len(trainer.trials) == 1
         assert not trainer.running
+
+    def test_one_step_at_a_time(self, trainer):
+        for step in (1, 2, 3):
+            assert trainer.go_on(0.3, 60, 1) if step > 1 else trainer.start(SHORT, pause_after=1)
+            trainer.wait()
+            assert trainer.current.step == step
+        assert len(trainer.trials) == 1
+        assert trainer.current.epochs == pytest.approx(3 * 20 / 400)
 
     def test_going_on_needs_a_run_and_more_steps(self, trainer):
         with pytest.raises(ArgumentError, match="no run"):
@@ -171,12 +176,72 @@ class TestTraining:
         monkeypatch.undo()
         assert trainer.start(SHORT)
 
+    def test_runs_are_named_and_removed_by_number(self, trainer):
+        for _ in range(3):
+            trainer.start(replace(SHORT, steps=1))
+            trainer.wait()
+        trainer.rename(2, "  mine,\n" + "x" * 99)
+        trainer.remove(1)
+        assert [trial.number for trial in trainer.trials] == [2, 3]
+        assert trainer.trial(2).label.startswith("Run 2: mine, xxx")
+        assert len(trainer.trial(2).title) == 30
+        with pytest.raises(ArgumentError, match="There is no run 1"):
+            trainer.remove(1)
+        slow_run(trainer)
+        assert trainer.current.number == 4
+        with pytest.raises(ArgumentError, match="under way"):
+            trainer.remove(4)
+        trainer.stop()
+
     def test_a_new_playground_ends_the_run_of_the_one_before(self, trained):
         earlier = Playground()
         slow_run(earlier.trainer)
         Playground()
         assert not earlier.trainer.running
         assert earlier.trials[0].step > 0
+
+
+class TestSettings:
+    @pytest.mark.parametrize(
+        ("name", "written", "value"),
+        [
+            ("learning_rate", "0,3", 0.3), ("learning_rate", " 1e-3 ", 0.001), ("learning_rate", "0,005", 0.005),
+            ("batch_size", "45,000", 45_000), ("batch_size", "45.000", 45_000), ("steps", "100 000", 100_000),
+            ("steps", "1e3", 1_000), ("steps", "1_500", 1_500), ("images", 500, 500), ("schedule", "linear", "linear"),
+        ],
+    )  # fmt: skip
+    def test_what_is_written_is_read_as_it_is_meant(self, name, written, value):
+        read = read_value(name, written)
+        assert read == value
+        assert type(read) is type(value)
+
+    @pytest.mark.parametrize(
+        ("name", "written"),
+        [
+            ("learning_rate", "0"), ("learning_rate", "fast"), ("learning_rate", ""), ("batch_size", "2,5"),
+            ("steps", "-1"), ("images", "45,001"), ("images", "0"), ("weight_decay", "nan"), ("schedule", "steep"),
+        ],
+    )  # fmt: skip
+    def test_what_makes_no_sense_gets_a_sentence(self, name, written):
+        with pytest.raises(ArgumentError, match=name):
+            read_value(name, written)
+
+    @pytest.mark.parametrize(
+        "wrong", [{"images": "10"}, {"images": 0}, {"divide_by": 0.0}, {"seed": -1}, {"steps": 1.5}]
+    )
+    def test_settings_that_make_no_sense_never_come_to_be(self, wrong):
+        with pytest.raises(ArgumentError, match=next(iter(wrong))):
+            Settings(**wrong)
+
+    def test_a_line_of_text_holds_all_settings(self):
+        settings = Settings(seed=3, learning_rate=1e-7, schedule="constant", batch_size=7, divide_by=128.0, images=99)
+        assert Settings.parse(str(settings)) == settings
+        assert Settings.parse("learning_rate = 0,1; steps=2,000 schedule='constant'") == Settings(
+            learning_rate=0.1, steps=2_000, schedule="constant"
+        )
+        for line, word in (("rate=3", "'rate'"), ("hello", "hello"), ("steps=many", "steps")):
+            with pytest.raises(ArgumentError, match=word):
+                Settings.parse(line)
 
 
 class TestPlayground:
@@ -191,6 +256,15 @@ class TestPlayground:
             trained.run("just wrong")
         with pytest.raises(ArgumentError, match="about 30%"):
             trained.run(SHORT, guess="31")
+
+    def test_presets_and_lines_of_text_can_be_run_and_keep_their_names(self):
+        playground = Playground(seed=5)
+        playground.trainer.pace = np.inf
+        named = playground.run("overfitting on 500 images")
+        assert (named.title, named.settings.seed) == ("overfitting on 500 images", 5)
+        assert named.title in playground.table()
+        assert playground.run("steps=3, learning_rate=0,1").settings == Settings(steps=3, learning_rate=0.1)
+        assert "learning rate 0.1, steps 3" in playground.table()
 
     def test_the_best_is_chosen_on_the_validation_set(self, trained):
         reached = [
@@ -218,6 +292,29 @@ class TestPlayground:
         assert rows[1]["diverged"] == "True"
         assert [file.name for file in tmp_path.iterdir()] == ["runs.csv"]
 
+    def test_a_saved_table_comes_back(self, trained, tmp_path):
+        path = trained.save_table(tmp_path / "runs.csv")
+        other = Playground()
+        other.trainer.keep(replace(trained.trials[0], title="=1+1"))
+        assert "'=1+1" in other.save_table(tmp_path / "odd.csv").read_text()
+        loaded = other.load_table(path)
+        assert [trial.number for trial in other.trials] == [1, 2, 3]
+        for old, new in zip(trained.trials, loaded, strict=True):
+            assert (new.settings, new.guess, new.rates, new.outcome) == (
+                old.settings,
+                old.guess,
+                old.rates,
+                old.outcome,
+            )
+            assert (new.step, new.diverged) == (old.step, old.diverged)
+            assert new.validation_accuracy == pytest.approx(old.validation_accuracy, abs=1e-6)
+        assert other.trainer.current.number == 1
+        for content, word in ((b"a,b\n1,2\n", "no table"), (b"", "no runs"), (b"\xff\xfe", "no text")):
+            with pytest.raises(ArgumentError, match=word):
+                other.load_table(content, "x.csv")
+        with pytest.raises(ArgumentError, match="No such file"):
+            other.load_table(tmp_path / "none.csv")
+
     def test_the_picture_is_a_png(self, trained, tmp_path):
         with Image.open(trained.save_picture(tmp_path / "runs.png")) as picture:
             assert picture.format == "PNG"
@@ -225,32 +322,40 @@ class TestPlayground:
 
     def test_equal_runs_do_not_hide_each_other(self, trained):
         first = trained.run(replace(SHORT, steps=600))
-        for picture in Comparison().draw([replace(first, number=number) for number in (1, 2, 3)]):
-            pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), int)[90:]  # below the legend
+        for picture in Comparison().draw([replace(first, number=number) for number in (1, 2, 3)])[0]:
+            pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), int)[100:]  # below the legend
             for colour in CLASS_COLOURS[:3]:
                 rgb = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
                 assert (np.abs(pixels - rgb).max(axis=2) < 40).sum() > 20
 
-    @pytest.mark.parametrize("name", ["nowhere/runs", "", "a\0b", "x" * 300])
-    def test_a_bad_place_gets_a_sentence_and_leaves_no_file(self, trained, tmp_path, name):
-        with pytest.raises(ArgumentError):
-            trained.save_table(f"{tmp_path}/{name}" if name else "")
-        assert not list(tmp_path.iterdir())
+    def test_no_two_runs_that_are_shown_look_the_same(self, trained):
+        comparison, first = Comparison(), trained.trials[0]
+        runs = [replace(first, number=number) for number in (1, 11, 21)]
+        comparison.draw(runs[:1])
+        comparison.draw(runs)
+        looks = dict(comparison._looks)
+        assert len(set(looks.values())) == 3
+        assert looks[1] == 0
+        comparison.draw(runs[1:])
+        assert comparison._looks == {number: looks[number] for number in (11, 21)}
 
-    def test_what_was_saved_before_survives_a_failure(self, trained, tmp_path, monkeypatch):
-        path = trained.save_table(tmp_path / "runs.csv")
-        before = path.read_bytes()
+    def test_a_value_can_be_read_off_each_curve(self, trained):
+        trial = trained.trials[0]
+        pngs, (accuracy, loss) = Curves().draw(trial)
+        assert f"validation, step 60: {trial.validation_accuracy:.1%}" in [words for _, _, words in accuracy]
+        assert f"validation, step 60: {trial.validation_loss:.3f} nats" in [words for _, _, words in loss]
+        picture = np.asarray(Image.open(io.BytesIO(pngs[0])).convert("RGB"), int)
+        orange = np.abs(picture - [0xE6, 0x9F, 0x00]).max(axis=2) < 40
+        for x, y, words in accuracy:
+            row, column = round(y * picture.shape[0]), round(x * picture.shape[1])
+            if words.startswith("validation"):
+                assert orange[row - 3 : row + 4, column - 3 : column + 4].any(), words
 
-        def full(*_):
-            raise OSError(28, "No space left on device")
+    def test_a_bad_place_gets_a_sentence(self, trained, tmp_path):
+        with pytest.raises(ArgumentError, match="nowhere"):
+            trained.save_table(tmp_path / "nowhere" / "runs.csv")
 
-        monkeypatch.setattr(results.os, "replace", full)
-        with pytest.raises(ArgumentError, match="No space left"):
-            trained.save_table(path)
-        assert path.read_bytes() == before
-        assert [file.name for file in tmp_path.iterdir()] == ["runs.csv"]
-
-    def test_the_cell_for_notebook_5_runs_and_says_what_it_cannot(self):
+    def test_the_cell_for_notebook_6_runs_and_says_what_it_cannot(self):
         settings = Settings(seed=4, learning_rate=0.05, batch_size=20, steps=1_500, weight_decay=0.01)
         found = {}
         exec(results.parameters_cell(Trial(1, settings)), found)
@@ -390,132 +495,242 @@ class TestOwnPicture:
             read_picture(bytes(11_000_000))
 
 
+def ask(panel, name, value=True):
+    """Use a control of a panel as the browser does."""
+    panel.asked = {**panel.asked, name: [value, panel.asked.get(name, (0, 0))[1] + 1]}
+
+
+def shown(panel, name):
+    return panel.values[name][0]
+
+
 class TestPanels:
     """The panels as Python objects; tests/test_browser_playground.py uses them with mouse and keyboard."""
 
     @pytest.fixture
     def panel(self):
         playground = Playground(steps=60, batch_size=20, images=400)
-        panel = TrainingPanel(playground)
-        panel.show()
+        panel = TrainPanel(playground)
+        playground.follow(panel, panel.refresh)
         yield panel
         playground.trainer.stop()
         playground.trainer.wait()
 
-    def test_every_control_has_a_label(self, panel):
-        def walk(widget):
-            yield widget
-            for child in getattr(widget, "children", ()):
-                yield from walk(child)
+    @pytest.fixture
+    def compare(self, panel):
+        compare = ComparePanel(panel._playground, panel.use)
+        panel._playground.follow(compare, compare.refresh)
+        return compare
 
-        kinds = ipywidgets.Text, ipywidgets.BoundedIntText, ipywidgets.BoundedFloatText, ipywidgets.Dropdown
-        named = [widget for widget in walk(panel.root) if isinstance(widget, (*kinds, ipywidgets.Button))]
-        assert len(named) > 15
-        assert all(widget.description for widget in named)
+    def train(self, panel, *clicks):
+        ask(panel, "speed", "full speed")
+        for name in clicks or ("start",):
+            ask(panel, name)
+            panel._trainer.wait()
 
-    def test_the_controls_begin_with_the_settings(self, panel):
-        assert {name: field.value for name, field in panel.fields.items()} == asdict(
-            Settings(steps=60, batch_size=20, images=400)
-        )
+    def test_the_controls_begin_with_the_settings(self):
+        settings = Settings(steps=60, batch_size=20, images=400, divide_by=128.0)
+        panel = TrainPanel(Playground(**asdict(settings)))
+        assert {name: shown(panel, name) for name in asdict(settings)} == asdict(settings) | {"divide_by": "128.0"}
+        assert 'value="128.0"' in panel.html["divide_by"]
+        assert Settings.parse(shown(panel, "line")) == settings
 
-    def test_a_browser_that_puts_the_slider_into_a_notch_changes_no_number(self):
-        field, box = shared.number("Learning rate", 0.3, 1e-7, 10.0)
-        slider = box.children[1]
-        slider.value = 10**-0.5
-        assert field.value == 0.3
-        slider.value = 10**-0.4
-        assert field.value == 0.4
-        field.value = 0.05
-        assert slider.value == pytest.approx(0.05)
+    def test_a_value_that_makes_no_sense_is_told_and_the_old_one_stays(self, panel):
+        ask(panel, "learning_rate", "fast")
+        assert "learning_rate = 'fast' makes no sense" in panel.texts["said"]
+        assert shown(panel, "learning_rate") == 0.3
+        ask(panel, "learning_rate", "0,1")
+        assert shown(panel, "learning_rate") == 0.1
+        assert not panel.texts["said"]
+        ask(panel, "batch_size", "45,000")
+        self.train(panel)
+        assert "batch_size = 45000 is too large for 400 images" in panel.texts["said"]
+        assert not panel._trainer.trials
 
-    def test_the_left_end_of_the_weight_decay_is_zero(self):
-        field, box = shared.number("Weight decay", 0.03, 1e-5, 1.0, zero=True)
-        box.children[1].value = 1e-5
-        assert field.value == 0
+    def test_an_answer_says_which_question_it_is_to(self, panel):
+        for value in ("0.1", "0.2", "0.2"):
+            ask(panel, "learning_rate", value)
+        assert panel.values["learning_rate"] == [0.2, 3]
 
     def test_start_stop_go_on_and_reset(self, panel):
         trainer = panel._trainer
-        panel.speed.value = "slow motion"
+        ask(panel, "speed", "slow motion")
         for _ in range(10):
-            panel.start.click()
+            ask(panel, "start")
         assert until(lambda: trainer.current and trainer.current.step > 0)
-        assert panel.start.disabled
-        assert not panel.stop.disabled
-        panel.stop.click()
+        assert {"start", "go_on", "batch_size", "images", "weight_decay"} <= set(panel.disabled)
+        assert not {"stop", "learning_rate", "speed"} & set(panel.disabled)
+        ask(panel, "stop")
         trainer.wait()
         assert len(trainer.trials) == 1
-        assert until(lambda: "Stopped" in panel.status.value)
-        panel.speed.value = "full speed"
-        panel.go_on.click()
-        trainer.wait()
-        assert until(lambda: "Done" in panel.status.value)
-        panel.fields["learning_rate"].value = 1.0
-        panel.reset.click()
-        assert panel.fields["learning_rate"].value == 0.3
-        assert "Ready" in panel.status.value
+        assert until(lambda: "Stopped" in panel.texts["status"])
+        ask(panel, "batch_size", "7")
+        assert "Go on keeps Run 1's batch size 20" in panel.texts["status"]
+        ask(panel, "guess", "diverges")
+        self.train(panel, "go_on")
+        assert until(lambda: "Done" in panel.texts["status"])
+        assert "Go on keeps" not in panel.texts["status"]
+        ask(panel, "learning_rate", "1.0")
+        ask(panel, "reset")
+        assert shown(panel, "learning_rate") == 0.3
+        assert "Ready" in panel.texts["status"]
         assert len(trainer.trials) == 1
 
-    def test_sliders_at_every_extreme_break_nothing(self, panel):
-        panel.speed.value = "full speed"
-        for end in ("min", "max"):
-            for name in ("learning_rate", "weight_decay", "batch_size", "images"):
-                panel.reset.click()
-                panel.fields[name].value = getattr(panel.fields[name], end)
-                before = len(panel._trainer.trials)
-                panel.start.click()
-                panel._trainer.wait()
-                if len(panel._trainer.trials) == before:
-                    assert "Choose" in panel.message.value or "Give" in panel.message.value
-                assert not panel._trainer.problem
-        assert all(trial.run is not None for trial in panel._trainer.trials)
+    def test_guesses_are_counted_and_each_run_has_its_own(self, panel):
+        ask(panel, "steps", "5")
+        ask(panel, "guess", "diverges")
+        self.train(panel)
+        ask(panel, "guess", panel._trainer.current.outcome)
+        self.train(panel, "start", "start")
+        assert [trial.guessed_right for trial in panel._trainer.trials] == [False, True, None]
+        assert "1 of 2 right" in panel.texts["status"]
+        table = results.html_table(panel._trainer.trials, set())
+        assert (table.count("✓"), table.count("✗")) == (1, 1)
+
+    def test_one_step_and_the_step_after(self, panel):
+        self.train(panel, "one_step", "one_step")
+        assert [trial.step for trial in panel._trainer.trials] == [2]
+        assert "step 2 of 60 (0.10 epochs)" in panel.texts["status"]
+
+    def test_the_chosen_images_scores_are_drawn(self, panel):
+        self.train(panel)
+        before = panel.pictures["scores"]
+        ask(panel, "watched", "17")
+        assert panel.pictures["scores"] != before
+        assert "test image 17" in panel.alts["scores"]
+        ask(panel, "watched", "10000")
+        assert "index = 10000" in panel.texts["said"]
+        assert shown(panel, "watched") == 17
 
     def test_presets_move_the_controls_and_a_move_leaves_the_preset(self, panel):
-        panel.preset.value = "smooth templates"
-        assert panel.fields["weight_decay"].value == 0.03
-        assert panel.fields["images"].value == 45_000
-        panel.fields["weight_decay"].value = 0.1
-        assert panel.preset.value not in PRESETS
+        ask(panel, "preset", "smooth templates")
+        assert (shown(panel, "weight_decay"), shown(panel, "images")) == (0.03, 45_000)
+        ask(panel, "weight_decay", "0.1")
+        assert shown(panel, "preset") not in PRESETS
+        ask(panel, "line", "steps=5, divide_by=100")
+        assert (shown(panel, "steps"), shown(panel, "weight_decay"), shown(panel, "divide_by")) == (5, 0.0, "100.0")
+
+    def test_runs_are_shown_named_used_and_removed(self, trained, panel, compare):
+        for _ in range(12):
+            panel._trainer.keep(replace(trained.trials[0], title="", guess=""))
+        compare.refresh()
+        assert [number for number in range(1, 13) if shown(compare, f"show:{number}")] == [*range(3, 13)]
+        assert "Hidden now: Run 1, Run 2" in compare.texts["said"]
+        ask(compare, "show:1", True)
+        assert not shown(compare, "show:3")
+        before = compare.pictures["accuracy"]
+        ask(compare, "show:12", False)
+        assert compare.pictures["accuracy"] != before
+        assert not compare.texts["said"]
+        ask(compare, "title:12", "<b>mine</b>")
+        assert "&lt;b&gt;mine" in compare.html["table"]
+        assert "<b>mine" not in compare.html["table"] + compare.html["one"]
+        ask(panel, "learning_rate", "0.01")
+        ask(compare, "again:12")
+        assert shown(panel, "learning_rate") == 0.3
+        ask(compare, "remove:12")
+        assert "mine" not in compare.html["table"]
+
+    def test_templates_of_two_runs_and_their_difference(self, trained, panel, compare):
+        assert "templates" in compare.hidden
+        for trial in (trained.trials[0], trained.trials[0], trained.trials[1]):
+            panel._trainer.keep(replace(trial, title=""))
+        compare.refresh()
+        ask(compare, "other", "2")
+        assert "templates" not in compare.hidden
+        same = np.asarray(Image.open(io.BytesIO(compare.pictures["difference"])).convert("RGB"), int)[30:-35, 12:-12]
+        assert (np.ptp(same, axis=2) == 0).all(), "equal runs differ by nothing: all is grey"
+        ask(compare, "other", "3")
+        first, other = (panel._trainer.trial(number).run.weights for number in (1, 3))
+        scale = max(usual_scale(first), usual_scale(other))
+        between = Templates().draw(first - other, scale, "Run 1 less Run 3")
+        assert compare.pictures["difference"] == between
+
+    @pytest.mark.parametrize("name", ["", " ", "../x", "/x", "a/b", "a\\b", ".x", "..", ".csv"])
+    def test_a_file_name_leads_nowhere_else(self, panel, compare, name, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        before = panel.texts["status"]
+        ask(compare, "file", name)
+        ask(compare, "save_table")
+        assert "no name for a file beside this notebook" in compare.texts["said"]
+        assert not list(tmp_path.iterdir())
+        assert panel.texts["status"] == before
+        ask(compare, "file", "mine")
+        assert not compare.texts["said"]
+        ask(compare, "save_table")
+        assert [path.name for path in tmp_path.iterdir()] == ["mine.csv"]
+
+    def test_sliders_at_every_extreme_break_nothing(self, panel):
+        for name, ends in {"learning_rate": (1e-7, 10.0), "weight_decay": (0, 1), "batch_size": (1, 400)}.items():
+            for end in ends:
+                ask(panel, "reset")
+                ask(panel, "steps", "5")
+                ask(panel, name, str(end))
+                self.train(panel)
+                assert not panel._trainer.problem
+        assert len(panel._trainer.trials) == 6
+        assert all(trial.run is not None for trial in panel._trainer.trials)
+
+    def test_the_stops_of_a_slider(self):
+        assert stops(0.01, 1)[::10] == [0.01, 0.1, 1.0]
+        assert stops(1e-5, 1, zero=True)[:2] == [0.0, 1e-5]
+        assert stops(1, 1_000, whole=True)[:4] == [1, 2, 3, 4]
+        assert stops(10, 45_000, whole=True)[-1] == 45_000
+
+    @pytest.mark.parametrize("index", ["0", 10_000, -1, 1.5])
+    def test_an_index_that_is_none_gets_a_sentence(self, trained, index):
+        with pytest.raises(ArgumentError, match="index"):
+            trained.look_inside(index)
 
     def test_an_untrained_playground_cannot_be_looked_into(self):
         with pytest.raises(ArgumentError, match="Train one first"):
             PredictionPanel(Playground())
 
-    def test_a_prediction_follows_image_changes_and_uploads(self, trained, photo):
+    def test_a_prediction_follows_image_and_changes(self, trained):
         panel = PredictionPanel(trained)
-        panel.show()
-        first = panel.pictures[1].value
-        panel.patch.value = 16
-        assert panel.pictures[1].value != first
-        panel.undo.click()
-        assert panel.pictures[1].value == first
-        panel.name.value = "ship"
-        panel.mistake.click()
-        index, trial = panel.index.value, panel._chosen()
-        assert trained.data.labels_test[index] == 8
-        assert predict_logits(trained.data.images_test[[index]], trial.run).argmax() != 8
-        before = panel.pictures[0].value
-        panel.open(b"no picture", "letter.txt")
-        assert "letter.txt is no picture" in panel.said.value
-        assert panel.pictures[0].value == before
-        panel.open(encoded(photo), "photo.png")
-        assert panel.pictures[0].value != before
+        first = panel.pictures
+        ask(panel, "patch", "16")
+        assert panel.pictures["bars"] != first["bars"]
+        ask(panel, "drawn", [[20, 20], [21, 20]])
+        assert panel._covered.sum() == 12
+        ask(panel, "undo")
+        assert panel.pictures == first
+        ask(panel, "right", "17")
+        assert "17" in panel.texts["said"]
+        assert shown(panel, "right") == 0
 
-    @pytest.mark.parametrize("shape", ["ipywidgets 7", "ipywidgets 8"])
-    def test_an_upload_is_understood_in_either_shape(self, trained, photo, shape):
-        content = encoded(photo)
-        value = {"p.png": {"metadata": {}, "content": content}}
-        if shape == "ipywidgets 8":
-            value = ({"name": "p.png", "content": memoryview(content)},)
+    def test_a_mistake_is_one(self, trained):
         panel = PredictionPanel(trained)
-        panel._on_upload({"new": value})
-        assert "32 × 32" in panel.said.value
+        ask(panel, "class", "ship")
+        for name, value in (("right", "9"), ("colours", "inverted"), ("drawn", [[5, 5]])):
+            ask(panel, name, value)
+        for _ in range(5):
+            ask(panel, "mistake")
+            assert trained.data.labels_test[panel._index] == 8
+            assert predict_logits(trained.data.images_test[[panel._index]], panel._trial().run).argmax() != 8
+            assert "The label says ship" in panel.texts["answer"]
 
-    def test_an_old_ipywidgets_gets_a_sentence(self, trained, monkeypatch):
-        monkeypatch.setattr(ipywidgets, "__version__", "7.6.5")
-        with pytest.raises(shared.WidgetsError, match=r"need ipywidgets 7\.7 or later; this is 7\.6\.5"):
-            TrainingPanel(trained)
-
-    def test_names_are_escaped(self, trained):
+    def test_after_a_refused_file_no_old_verdict_stays(self, trained, photo):
         panel = PredictionPanel(trained)
-        panel.open(b"x", "<img src=x onerror=alert(1)>")
-        assert "<img" not in panel.said.value
+        before = panel.pictures["image"]
+        for name, content in (("<letter>.txt", b"no picture"), ("huge.tif", None)):
+            panel._on_message(None, {"file": name, "bytes": 2e8, "shrunk": None}, [content] if content else [])
+            assert name in panel.texts["said"]
+            assert "result" in panel.hidden
+            ask(panel, "index", "3")
+            assert "result" not in panel.hidden
+        panel._on_message(None, {"file": "photo.png", "bytes": 3e6, "shrunk": [4_000, 3_000]}, [encoded(photo)])
+        assert "4,000 × 3,000" in panel.texts["said"]
+        assert panel.pictures["image"] != before
+        assert not {"result", "steps"} & set(panel.hidden)
+
+    def test_a_run_that_is_removed_is_asked_no_more(self, trained):
+        playground = Playground()
+        playground.trainer.pace = np.inf
+        for _ in range(2):
+            playground.run(SHORT)
+        panel = PredictionPanel(playground)
+        playground.follow(panel, panel._on_runs)
+        ask(panel, "trial", "1")
+        playground.trainer.remove(1)
+        assert panel.texts["answer"].startswith("Run 2")

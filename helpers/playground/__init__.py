@@ -1,16 +1,18 @@
 """The playground of notebook 8: turn the hyperparameters, watch a run, compare runs, look inside one prediction.
 
-    training, own_picture, prediction -> results, pictures -> widgets -> training_panel, prediction_panel
+    training, own_picture, prediction -> results, pictures -> widgets -> train_panel, compare_panel, prediction_panel
 
 `Playground` holds the runs; the panels show them. Everything that the panels do can be done without them.
 """
 
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from helpers.data import load_data
 from helpers.errors import ArgumentError
+from helpers.files import write_file
 from helpers.playground.own_picture import read_picture
 from helpers.playground.prediction import change_image, explain
 from helpers.playground.training import GUESSES, PRESETS, Settings, Trainer, Trial, best_trial
@@ -43,15 +45,24 @@ class Playground:
         if (earlier := _latest()) is not None:
             earlier.trainer.stop()
             earlier.trainer.wait()
+            for panel, _ in earlier._panels.values():
+                panel.close()
         self.settings = Settings(**settings)
         self.data = load_data()
-        self.listeners: list = []
+        self._panels: dict[type, tuple] = {}  # of each kind the newest, and what it wants called after a change
         self.trainer = Trainer(self.data, self._changed)
         _latest = weakref.ref(self)
 
     def _changed(self) -> None:
-        for listener in list(self.listeners):
-            listener()
+        for _, changed in list(self._panels.values()):
+            changed()
+
+    def follow(self, panel, changed: Callable[[], None]) -> None:
+        """Call `changed` after each change of a run; an earlier panel of the same kind is closed."""
+        earlier, _ = self._panels.get(type(panel), (None, None))
+        self._panels[type(panel)] = (panel, changed)
+        if earlier is not None:
+            earlier.close()
 
     @property
     def trials(self) -> list[Trial]:
@@ -66,19 +77,24 @@ class Playground:
         """Train to the end, without a panel, and return the trial.
 
         Args:
-            settings: the name of a preset, or settings; by default those that the playground began with.
+            settings: the name of a preset, a line of text such as "learning_rate=0.1, steps=500", or `Settings`; by
+                default those that the playground began with.
             guess: one of `GUESSES`, to be shown beside the truth.
 
         Raises:
             ArgumentError: a value that makes no sense, or a run is under way already.
         """
+        title = ""
         if isinstance(settings, str):
-            if settings not in PRESETS:
+            if settings in PRESETS:
+                title, settings = settings, replace(PRESETS[settings], seed=self.settings.seed)
+            elif "=" in settings:
+                settings = Settings.parse(settings)
+            else:
                 raise ArgumentError(f"There is no preset {settings!r}. Choose {', '.join(map(repr, PRESETS))}.")
-            settings = replace(PRESETS[settings], seed=self.settings.seed)
         if guess not in ("", *GUESSES):
             raise ArgumentError(f"guess = {guess!r} is not known. Choose {', '.join(map(repr, GUESSES))}.")
-        if not self.trainer.start(settings or self.settings, guess):
+        if not self.trainer.start(settings or self.settings, guess, title):
             raise ArgumentError("A run is under way. Press Stop, or wait for its end.")
         return self._wait()
 
@@ -98,37 +114,72 @@ class Playground:
         return self.trials[-1]
 
     def table(self) -> str:
-        """Return what differs between the runs, and their results, as text in columns."""
+        """Return the names of the runs, and their results, as text in columns."""
         from helpers.playground.results import text_table
 
         return text_table(self.trials)
 
     def show_comparison(self) -> None:
-        """Show the validation accuracy and loss of all runs, overlaid, below the cell."""
-        from helpers.playground.pictures import Comparison, side_by_side
+        """Show the validation accuracy and loss of the newest runs, overlaid, below the cell."""
+        from helpers.figures import show_png
+        from helpers.playground.pictures import MOST_COMPARED, Comparison, side_by_side
         from helpers.playground.results import comparison_words
-        from helpers.plots import show_png
 
-        show_png(side_by_side([Comparison().draw(self.trials)]), comparison_words(self.trials))
+        trials = [trial for trial in self.trials if trial.run is not None]
+        pictures, _ = Comparison().draw(trials)
+        show_png(side_by_side([pictures]), comparison_words(trials[-MOST_COMPARED:]))
+        if len(trials) > MOST_COMPARED:
+            print(f"The picture holds the newest {MOST_COMPARED} of {len(trials)} runs.")
 
     def save_table(self, path: str | Path) -> Path:
         """Write all runs to a CSV file, whole or not at all; raise `ArgumentError` where it can't be written."""
-        from helpers.playground.results import csv_text, write_file
+        from helpers.playground.results import csv_text
 
         return write_file(path, csv_text(self.trials).encode())
+
+    def load_table(self, source: str | Path | bytes, name: str = "The file") -> list[Trial]:
+        """Add the runs of a saved table, their settings and results without what they learned; return them.
+
+        Args:
+            source: the file's path, or its content.
+            name: of the file, where its content is given.
+
+        Raises:
+            ArgumentError: the file can't be read, or is no such table.
+        """
+        from helpers.playground.results import read_csv
+
+        try:
+            name, content = (name, source) if isinstance(source, bytes) else (str(source), Path(source).read_bytes())
+            found = read_csv(content.decode("utf-8-sig"), name)
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text"
+            raise ArgumentError(f"{name} can't be read: {reason}. Give a file that save_table wrote.") from error
+        for trial in found:
+            self.trainer.keep(trial)
+        self._changed()
+        return self.trials[-len(found) :]
 
     def save_picture(self, path: str | Path) -> Path:
         """Write the compared curves and the best run's templates to a PNG file, whole or not at all."""
         from helpers.playground.pictures import Comparison, Templates, side_by_side
-        from helpers.playground.results import write_file
 
-        return write_file(path, side_by_side([Comparison().draw(self.trials), [Templates().draw(self.best)]]))
+        best = best_trial([trial for trial in self.trials if trial.run is not None])
+        templates = Templates().draw(best.run.weights if best else None, title=best.label if best else "")
+        return write_file(path, side_by_side([Comparison().draw(self.trials)[0], [templates]]))
 
     def show(self) -> None:
         """Show the controls, the live pictures and the comparison below the cell."""
-        from helpers.playground.training_panel import TrainingPanel
+        from helpers.playground.compare_panel import ComparePanel
+        from helpers.playground.train_panel import TrainPanel
+        from helpers.playground.widgets import Shown
 
-        TrainingPanel(self).show()
+        train = TrainPanel(self)
+        compare = ComparePanel(self, train.use)
+        shown = Shown([train, compare], *train.still())
+        train.keep = lambda: shown.keep(*train.still())
+        self.follow(train, train.refresh)
+        self.follow(compare, compare.refresh)
 
     def look_inside(self, index: int = 0) -> None:
         """Show one prediction, and what changes it, below the cell.
@@ -138,12 +189,13 @@ class Playground:
         """
         from helpers.playground.prediction_panel import PredictionPanel
 
-        PredictionPanel(self, index).show()
+        PredictionPanel(self, index).display()
 
 
-def show_steps(pictures: list, alt: str) -> None:
+def show_steps(pictures: list) -> None:
     """Show what `read_picture` did to a picture, step by step, below the cell."""
+    from helpers.figures import show_png
     from helpers.playground.pictures import shrinking_steps
-    from helpers.plots import show_png
 
-    show_png(shrinking_steps(pictures), alt)
+    names = ", then ".join(caption for caption, _ in pictures)
+    show_png(shrinking_steps(pictures), f"How a picture becomes one that the model reads: {names}.")

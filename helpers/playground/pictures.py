@@ -3,28 +3,33 @@
 import io
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from PIL import Image
 
 from helpers.data import CLASSES, to_image
+from helpers.figures import STYLE
 from helpers.playground.training import Trial
 from helpers.plots.curves import GUESSING, smooth
-from helpers.plots.figure import BLUE, CLASS_COLOURS, CLASS_MARKERS, DPI, GREY, ORANGE, STYLE
+from helpers.plots.figure import BLUE, CLASS_COLOURS, CLASS_MARKERS, GREY, ORANGE
 from helpers.plots.templates import SIGNED_COLOURS, signed_image, usual_scale
 
+DPI = 100
 MOST_DOTS = 500
+MOST_READ = 60  # points of one curve that the pointer can read
 MOST_COMPARED = len(CLASS_MARKERS)
 LINES = ("-", "--", "-.", ":")
+
+Points = list[tuple[float, float, str]]  # places in a picture, as shares of its width and height from the top left
 
 
 class Canvas:
     """A figure without a window, `width` x `height` inches, that turns into a PNG fast."""
 
     def __init__(self, width: float, height: float):
-        self.figure = Figure(figsize=(width, height), dpi=DPI)
+        self.figure = Figure(figsize=(width, height), dpi=DPI, layout="none")
         self._canvas = FigureCanvasAgg(self.figure)
 
     def axes(self, left: float, bottom: float, right: float, top: float):
@@ -33,6 +38,17 @@ class Canvas:
         return self.figure.add_axes(
             (left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height)
         )
+
+    def places(self, axis, x: np.ndarray, y: np.ndarray, words: list[str]) -> Points:
+        """Return where these points of an axis, (n,) each, lie in the picture, with what is to be said of each."""
+        with np.errstate(all="ignore"):
+            across, up = (axis.transData.transform(np.column_stack([x, y])) / self._canvas.get_width_height()).T
+        left, bottom, right, top = (axis.get_position().extents).tolist()
+        return [
+            (round(float(a), 4), round(1 - float(u), 4), word)
+            for a, u, word in zip(across, up, words, strict=True)
+            if left <= a <= right and bottom <= u <= top
+        ]
 
     def png(self) -> bytes:
         self._canvas.draw()
@@ -94,15 +110,15 @@ class Curves:
     """Accuracy and loss of one trial while it grows."""
 
     def __init__(self):
-        with rc_context(STYLE):
+        with style.context(STYLE):
             self._left, self._right = Canvas(4.2, 3.1), Canvas(4.2, 3.1)
             self._accuracy, self._loss = (canvas.axes(0.85, 0.55, 0.15, 0.55) for canvas in (self._left, self._right))
             self._lines = []
             for axis in (self._accuracy, self._loss):
                 (dots,) = axis.plot([], [], ".", color=GREY, markersize=2.5, alpha=0.5, label="one batch")
                 (learned,) = axis.plot([], [], color=BLUE, label="training")
-                (looks,) = axis.plot([], [], "s--", color=ORANGE, markersize=5, label="validation")
-                self._lines.append((dots, learned, looks))
+                (evaluated,) = axis.plot([], [], "s--", color=ORANGE, markersize=5, label="validation")
+                self._lines.append((dots, learned, evaluated))
             _name_axes(self._accuracy, self._loss)
             self._loss.axhline(GUESSING, color="black", linestyle=":", linewidth=1.5)
             self._guessing = self._loss.annotate(
@@ -113,29 +129,44 @@ class Curves:
                 canvas.figure.legend(*axis.get_legend_handles_labels(), loc="upper center", ncols=3, fontsize=10,
                                      handlelength=1.6, columnspacing=1.0)  # fmt: skip
 
-    def draw(self, trial: Trial | None) -> list[bytes]:
-        """Return two PNGs, accuracy and loss."""
+    def draw(self, trial: Trial | None) -> tuple[list[bytes], list[Points]]:
+        """Return two PNGs, accuracy and loss, and of each what the pointer can read."""
         run, steps = (trial.run, trial.settings.steps) if trial else (None, 1_000)
-        highest = 0.5
-        for (dots, learned, looks), kind in zip(self._lines, ("accuracy", "loss"), strict=True):
+        highest, read = 0.5, []
+        for (dots, learned, evaluated), kind in zip(self._lines, ("accuracy", "loss"), strict=True):
             if run is None:
-                for line in (dots, learned, looks):
+                for line in (dots, learned, evaluated):
                     line.set_data([], [])
                 continue
-            values, seen = getattr(run, kind), getattr(run, f"validation_{kind}")
+            values, measured = getattr(run, kind), getattr(run, f"validation_{kind}")
+            averaged, step = smooth(values, max(1, steps // 20)), np.arange(run.step)
             every = max(1, run.step // MOST_DOTS)
-            averaged = smooth(values, max(1, steps // 20))
-            step = np.arange(run.step)
             dots.set_data(step[::every], values[::every])
             learned.set_data(step[::every], averaged[::every])
-            looks.set_data(run.validation_step, seen)
+            evaluated.set_data(run.validation_step, measured)
+            few = max(1, run.step // MOST_READ)
+            read.append([("training", step[::few], averaged[::few]), ("validation", run.validation_step, measured)])
             if kind == "accuracy":
                 highest = max(highest, float(averaged.max()))
         self._accuracy.set_ylim(0, min(1.03, 1.1 * highest))
         _loss_scale(self._loss, [run.loss, run.validation_loss] if run else [])
-        for axis in (self._accuracy, self._loss):
+        points = []
+        for canvas, axis, curves in zip((self._left, self._right), (self._accuracy, self._loss), read, strict=False):
             _steps_axis(axis, steps)
-        return [self._left.png(), self._right.png()]
+            points.append(_read(canvas, axis, curves))
+        if run is None:
+            _steps_axis(self._accuracy, steps), _steps_axis(self._loss, steps)
+        return [self._left.png(), self._right.png()], points or [[], []]
+
+
+def _read(canvas: Canvas, axis, curves: list[tuple[str, np.ndarray, np.ndarray]]) -> Points:
+    """Return what the pointer reads off named curves, each (n,) steps and (n,) accuracies or losses."""
+    points = []
+    for name, steps, values in curves:
+        said = [f"{v:.1%}" if "accuracy" in axis.get_ylabel() else f"{v:,.3f} nats" for v in values]
+        words = [f"{name}, step {step:,}: {value}" for step, value in zip(steps, said, strict=True)]
+        points += canvas.places(axis, steps, values, words)
+    return points
 
 
 class Templates:
@@ -144,9 +175,10 @@ class Templates:
     GAP, TOP = 4, 10  # pixels between two templates, and above each for its name
 
     def __init__(self):
-        with rc_context(STYLE):
-            self._canvas = Canvas(4.2, 2.2)
-            axis = self._canvas.axes(0.1, 0.27, 0.1, 0.0)
+        with style.context(STYLE):
+            self._canvas = Canvas(4.2, 2.4)
+            axis = self._canvas.axes(0.1, 0.27, 0.1, 0.2)
+            self._title = self._canvas.figure.text(0.5, 0.93, "", ha="center", fontsize=11)
             axis.axis("off")
             self._mosaic = np.ones((2 * (32 + self.TOP), 5 * 32 + 4 * self.GAP, 3))
             self._shown = axis.imshow(self._mosaic, vmin=0, vmax=1)
@@ -158,60 +190,124 @@ class Templates:
     def _corner(self, place: int) -> tuple[int, int]:
         return place % 5 * (32 + self.GAP), place // 5 * (32 + self.TOP) + self.TOP
 
-    def draw(self, trial: Trial | None) -> bytes:
-        weights = trial.run.weights if trial and trial.run else np.zeros((3072, 10))
-        weights = np.nan_to_num(weights, nan=0.0, posinf=0.0, neginf=0.0)
-        scale = usual_scale(weights)
+    def draw(self, weights: np.ndarray | None, scale: float | None = None, title: str = "") -> bytes:
+        """Return a PNG of (3072, 10) weights; `scale` is the size shown as full colour, their usual one by default."""
+        weights = np.zeros((3072, 10)) if weights is None else np.nan_to_num(weights, nan=0.0, posinf=0.0, neginf=0.0)
+        scale = scale or usual_scale(weights)
         for place, template in enumerate(weights.T):
             left, top = self._corner(place)
             self._mosaic[top : top + 32, left : left + 32] = signed_image(template, scale)
         self._shown.set_data(self._mosaic)
         self._scale.set_text(f"mid-grey: 0    brightest: +{scale:.2g}    darkest: −{scale:.2g}")
+        self._title.set_text(title)
         return self._canvas.png()
+
+    def draw_pair(self, first: Trial, second: Trial) -> list[bytes]:
+        """Return three PNGs on one scale: the templates of two trials, and the first less the second."""
+        pair = [np.nan_to_num(trial.run.weights, nan=0.0, posinf=0.0, neginf=0.0) for trial in (first, second)]
+        scale = max(map(usual_scale, pair))
+        between = f"{first.name} less {second.name}"
+        return [
+            self.draw(weights, scale, title)
+            for weights, title in zip([*pair, pair[0] - pair[1]], (first.label, second.label, between), strict=True)
+        ]
 
 
 class Comparison:
     """Validation accuracy and loss of several trials in one frame, each with its colour, line and marker.
 
-    Markers take turns, so that of two runs that are equal both are to be seen.
+    A trial keeps its look as long as it is shown, and no two that are shown look the same. Markers take turns, so that
+    of two runs that are equal both are to be seen.
     """
 
     def __init__(self):
-        with rc_context(STYLE):
-            self._left, self._right = Canvas(4.2, 3.4), Canvas(4.2, 3.4)
-            self._accuracy, self._loss = (canvas.axes(0.85, 0.55, 0.15, 0.75) for canvas in (self._left, self._right))
+        with style.context(STYLE):
+            self._left, self._right = Canvas(4.2, 3.6), Canvas(4.2, 3.6)
+            self._accuracy, self._loss = (canvas.axes(0.85, 0.55, 0.15, 1.0) for canvas in (self._left, self._right))
             _name_axes(self._accuracy, self._loss, "validation ")
+        self._looks: dict[int, int] = {}  # of each trial shown, by its number
 
-    def draw(self, trials: list[Trial]) -> list[bytes]:
-        """Return two PNGs; the last `MOST_COMPARED` of the trials are drawn."""
+    def draw(self, trials: list[Trial]) -> tuple[list[bytes], list[Points]]:
+        """Return two PNGs, accuracy and loss, of at most `MOST_COMPARED` trials, and what the pointer can read."""
         trials = [trial for trial in trials if trial.run is not None][-MOST_COMPARED:]
-        with rc_context(STYLE):
+        self._looks = {trial.number: self._looks[trial.number] for trial in trials if trial.number in self._looks}
+        for trial in trials:
+            free = [look for look in range(MOST_COMPARED) if look not in self._looks.values()]
+            usual = (trial.number - 1) % MOST_COMPARED
+            self._looks.setdefault(trial.number, usual if usual in free else free[0] if free else usual)
+        best = max((float(trial.run.validation_accuracy.max(initial=0.0)) for trial in trials), default=0.0)
+        self._accuracy.set_ylim(0, max(0.5, 1.1 * best))
+        _loss_scale(self._loss, [trial.run.validation_loss for trial in trials])
+        points = []
+        with style.context(STYLE):
             for canvas, axis, kind in ((self._left, self._accuracy, "accuracy"), (self._right, self._loss, "loss")):
                 for artist in [*axis.lines, *canvas.figure.legends]:
                     artist.remove()
+                _steps_axis(axis, max([trial.settings.steps for trial in trials], default=1_000))
                 for turn, trial in enumerate(trials):
-                    place = (trial.number - 1) % MOST_COMPARED
+                    look = self._looks[trial.number]
                     each = 5 if len(trial.run.validation_step) >= 10 else 1  # of how many points one is marked
                     axis.plot(
                         trial.run.validation_step, getattr(trial.run, f"validation_{kind}"),
-                        color=CLASS_COLOURS[place], marker=CLASS_MARKERS[place], linestyle=LINES[place % len(LINES)],
-                        markevery=(turn % each, each), markersize=5, linewidth=1.5, label=trial.name,
+                        color=CLASS_COLOURS[look], marker=CLASS_MARKERS[look], linestyle=LINES[look % len(LINES)],
+                        markevery=(turn % each, each), markersize=5, linewidth=1.5, label=_shortened(trial.label),
                     )  # fmt: skip
                 if trials:
-                    canvas.figure.legend(*axis.get_legend_handles_labels(), loc="upper center", ncols=4, fontsize=9,
-                                         handlelength=2.2, columnspacing=0.9)  # fmt: skip
-                _steps_axis(axis, max([trial.settings.steps for trial in trials], default=1_000))
-        best = max((float(t.run.validation_accuracy.max(initial=0.0)) for t in trials), default=0.0)
-        self._accuracy.set_ylim(0, max(0.5, 1.1 * best))
-        _loss_scale(self._loss, [trial.run.validation_loss for trial in trials])
-        return [self._left.png(), self._right.png()]
+                    canvas.figure.legend(*axis.get_legend_handles_labels(), loc="upper center", ncols=2, fontsize=8.5,
+                                         handlelength=2.2, columnspacing=0.9, labelspacing=0.3)  # fmt: skip
+                points.append(_read(canvas, axis, [
+                    (trial.label, trial.run.validation_step, getattr(trial.run, f"validation_{kind}"))
+                    for trial in trials]))  # fmt: skip
+        return [self._left.png(), self._right.png()], points
+
+
+def _shortened(label: str, most: int = 27) -> str:
+    return label if len(label) <= most else label[: most - 1] + "…"
+
+
+class Scores:
+    """One test image and its ten scores, as bars that move while the model trains."""
+
+    def __init__(self):
+        with style.context(STYLE):
+            self._canvas = Canvas(4.2, 2.4)
+            picture = self._canvas.axes(0.05, 0.5, 2.75, 0.5)
+            picture.axis("off")
+            self._image = picture.imshow(np.zeros((32, 32, 3), np.uint8))
+            self._title = self._canvas.figure.text(0.18, 0.87, "", ha="center", fontsize=9)
+            self._answer = self._canvas.figure.text(0.18, 0.08, "", ha="center", fontsize=9)
+            self._axis = self._canvas.axes(2.4, 0.32, 0.15, 0.1)
+            self._bars = self._axis.barh(range(10), np.zeros(10), height=0.7, color=GREY)
+            self._axis.axvline(0, color="black", linewidth=1)
+            self._axis.set_yticks(range(10), CLASSES, fontsize=9)
+            self._axis.tick_params(axis="y", length=0)
+            self._axis.tick_params(axis="x", labelsize=8)
+            self._axis.set_xlabel("score", fontsize=9, labelpad=0)
+            self._axis.xaxis.set_major_locator(MaxNLocator(4))
+            self._axis.invert_yaxis()
+
+    def draw(self, row: np.ndarray, logits: np.ndarray, title: str, truth: int) -> bytes:
+        """Return a PNG of an image (3072,) uint8 and its scores (10,); the bar of the true class is hatched."""
+        self._image.set_data(to_image(row))
+        self._title.set_text(title)
+        logits = np.nan_to_num(logits, nan=0.0, posinf=0.0, neginf=0.0)
+        winner = int(logits.argmax())
+        for place, bar in enumerate(self._bars):
+            bar.set(width=logits[place], facecolor=BLUE if place == winner and logits.any() else GREY,
+                    hatch="//" if place == truth else "", edgecolor="white")  # fmt: skip
+        reach = max(1.0, 1.1 * float(np.abs(logits).max()))
+        self._axis.set_xlim(-reach, reach)
+        self._answer.set_text(f"answer: {CLASSES[winner]}" if logits.any() else "no answer yet")
+        return self._canvas.png()
 
 
 class Prediction:
     """One image, its ten scores and probabilities, and what each position adds to two of the scores."""
 
+    AREA = (0.9 / 4.2, 0.5 / 3.1, 2.4 / 4.2, 2.4 / 3.1)  # of the image in its picture: left, top, width, height
+
     def __init__(self):
-        with rc_context(STYLE):
+        with style.context(STYLE):
             self._top, self._bottom = Canvas(4.2, 3.1), Canvas(4.2, 3.1)
             picture = self._top.axes(0.9, 0.2, 0.9, 0.5)
             picture.axis("off")
@@ -266,7 +362,7 @@ class Prediction:
 
 def shrinking_steps(pictures: list[tuple[str, Image.Image]]) -> bytes:
     """Return a PNG of the pictures side by side, each with its caption: what was done to a learner's own image."""
-    with rc_context(STYLE):
+    with style.context(STYLE):
         canvas = Canvas(4.2, 1.9)
         for place, (caption, picture) in enumerate(pictures):
             axis = canvas.figure.add_axes(((place + 0.05) / len(pictures), 0.05, 0.9 / len(pictures), 0.72))

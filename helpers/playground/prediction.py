@@ -45,6 +45,7 @@ def change_image(
     patch: int = 0,
     patch_left: int = 0,
     patch_top: int = 0,
+    covered: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return a changed copy of an image, (3072,) uint8: mirrored, shifted, recoloured, then partly covered.
 
@@ -56,6 +57,7 @@ def change_image(
         colours: one of `COLOURS`.
         patch: size of the square that is covered, in pixels; 0 covers nothing.
         patch_left, patch_top: its corner, 0 to 31.
+        covered: (32, 32) bool, pixels to cover besides; none by default.
     """
     picture = np.array(to_image(row))
     if mirrored:
@@ -73,4 +75,6 @@ def change_image(
     picture = np.array(picture, np.uint8)
     square = slice(patch_top, patch_top + patch), slice(patch_left, patch_left + patch)
     picture[square] = to_image(mean).round()[square]
+    if covered is not None:
+        picture[covered] = to_image(mean).round()[covered]
     return picture.transpose(2, 0, 1).reshape(3072)

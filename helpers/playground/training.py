@@ -2,11 +2,12 @@
 
 import atexit
 import math
+import re
 import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
 
@@ -16,13 +17,49 @@ from helpers.errors import ArgumentError, PlainError
 from helpers.softmax import Run, train
 
 PICTURES_A_SECOND = 6  # while a run is watched
-LOOKS = 20  # at the validation set, in a whole run
+EVALUATIONS = 20  # on the validation set, in a whole run
+MOST_IMAGES = 45_000
+LONGEST_TITLE = 30
 GUESSES = ("diverges", "about 10%", "about 20%", "about 30%", "about 40%", "about 50%")
+WHOLE = ("seed", "batch_size", "steps", "images")
+THOUSANDS = re.compile(r"\d{1,3}([.,_'\s]\d{3})+")
+
+
+def read_value(name: str, written) -> int | float | str:
+    """Return a setting as the number or name that a learner means by what they wrote.
+
+    A decimal comma counts as a point; what stands between the thousands of a whole number counts as nothing.
+
+    Raises:
+        ArgumentError: it is no value that the setting called `name` can have.
+    """
+    value = written.strip() if isinstance(written, str) else written
+    if isinstance(written, str) and name != "schedule":
+        if name in WHOLE and THOUSANDS.fullmatch(value):
+            value = re.sub(r"\D", "", value)
+        try:
+            number = float(value.replace(",", "."))
+            value = int(number) if name in WHOLE and number.is_integer() else number
+        except ValueError:
+            pass  # it stays a text, and is refused below
+    _check(**{name: value})
+    return value
+
+
+def _check(images=MOST_IMAGES, **others) -> None:
+    """Raise `ArgumentError` for the first of some settings that makes no sense by itself."""
+    check_settings(**others)
+    if isinstance(images, bool) or not isinstance(images, (int, np.integer)) or not 1 <= images <= MOST_IMAGES:
+        raise ArgumentError(f"images = {images!r} makes no sense. Give a whole number, 1 to {MOST_IMAGES:,}.")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The hyperparameters of a run, named as `train` names them, and how many images it learns from."""
+    """The hyperparameters of a run, named as `train` names them, and how many images it learns from.
+
+    `str` turns them into one line of text, which `Settings.parse` reads again. Raises `ArgumentError` where one of them
+    makes no sense.
+    """
 
     seed: int = 0
     learning_rate: float = 0.3
@@ -31,7 +68,30 @@ class Settings:
     steps: int = 1_000
     weight_decay: float = 0.0
     divide_by: float = 255.0  # 1.0 leaves the pixels at 0 to 255, as the 2016 post did
-    images: int = 45_000
+    images: int = MOST_IMAGES
+
+    def __post_init__(self):
+        _check(**asdict(self))
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in asdict(self).items())
+
+    @classmethod
+    def parse(cls, line: str) -> "Settings":
+        """Return the settings that a line of text names, such as "learning_rate=0.1, steps=500"; others by default."""
+        known, values = [field.name for field in fields(cls)], {}
+        found = re.findall(r"(\w+)\s*=\s*(.*?)\s*[,;]?\s*(?=\w+\s*=|$)", line.strip())
+        for name, written in found:
+            if name not in known:
+                raise ArgumentError(f"There is no setting {name!r}. Choose among {', '.join(known)}.")
+            values[name] = read_value(name, written.strip("'\""))
+        if not found:
+            raise ArgumentError(f"{line!r:.60} names no settings. Write them as in {str(cls())!r}.")
+        return cls(**values)
+
+    def differences(self, other: "Settings") -> dict:
+        """Return the fields in which these settings differ from others, with the value here."""
+        return {name: value for name, value in asdict(self).items() if value != getattr(other, name)}
 
 
 PRESETS = {
@@ -44,26 +104,53 @@ PRESETS = {
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """What a saved table knows of a run: its results, without the run itself."""
+
+    step: int
+    training_accuracy: float
+    validation_accuracy: float
+    validation_loss: float
+    diverged: bool
+
+
+@dataclass(frozen=True)
 class Trial:
-    """A run with its number, its settings, what the learner guessed, and each (step, learning rate) turned to."""
+    """A run with its number, its settings, a title, what the learner guessed, and each (step, rate) turned to."""
 
     number: int
     settings: Settings
     guess: str = ""
     run: Run | None = None  # None before the first slice
     rates: tuple[tuple[int, float], ...] = ()
+    title: str = ""  # the preset's name, or what the learner wrote
+    loaded: Loaded | None = None  # in place of the run, where the trial comes from a table
 
     @property
     def name(self) -> str:
         return f"Run {self.number}"
 
     @property
+    def label(self) -> str:
+        """The name, and the title where there is one."""
+        return f"{self.name}: {self.title}" if self.title else self.name
+
+    @property
     def step(self) -> int:
-        return self.run.step if self.run else 0
+        return self.loaded.step if self.loaded else self.run.step if self.run else 0
+
+    @property
+    def epochs(self) -> float:
+        """How often the run has seen each of its images, on average."""
+        return self.step * self.settings.batch_size / self.settings.images
 
     @property
     def done(self) -> bool:
         return self.step >= self.settings.steps
+
+    @property
+    def diverged(self) -> bool:
+        return self.loaded.diverged if self.loaded else self.run is not None and self.run.diverged
 
     @property
     def overflowed(self) -> bool:
@@ -72,27 +159,43 @@ class Trial:
 
     @property
     def validation_accuracy(self) -> float:
-        """The accuracy, 0 to 1, at the last look at the validation set; not a number before the first."""
+        """The accuracy, 0 to 1, at the last evaluation on the validation set; not a number before the first."""
+        if self.loaded:
+            return self.loaded.validation_accuracy
         return float(self.run.validation_accuracy[-1]) if self.run and len(self.run.validation_step) else math.nan
+
+    @property
+    def validation_loss(self) -> float:
+        """The loss, in nats, at the last evaluation on the validation set; not a number before the first."""
+        if self.loaded:
+            return self.loaded.validation_loss
+        return float(self.run.validation_loss[-1]) if self.run and len(self.run.validation_step) else math.nan
 
     @property
     def training_accuracy(self) -> float:
         """The mean accuracy, 0 to 1, of the last tenth of the batches."""
+        if self.loaded:
+            return self.loaded.training_accuracy
         return float(self.run.accuracy[-max(1, self.step // 10) :].mean()) if self.run else math.nan
 
     @property
     def outcome(self) -> str:
         """What became of the run, in the words of `GUESSES`; empty before anything is known."""
-        if self.run is None or math.isnan(self.validation_accuracy):
+        if math.isnan(self.validation_accuracy):
             return ""
         tens = min(max(round(10 * self.validation_accuracy), 1), 5)
-        return "diverges" if self.run.diverged else f"about {tens}0%"
+        return "diverges" if self.diverged else f"about {tens}0%"
+
+    @property
+    def guessed_right(self) -> bool | None:
+        """Whether the guess has come true; None without a guess, or before the end."""
+        return self.guess == self.outcome if self.guess and self.outcome else None
 
 
 def best_trial(trials: list[Trial]) -> Trial | None:
     """Return the trial with the highest validation accuracy (the earliest of equals), or None."""
-    looked = [trial for trial in trials if not math.isnan(trial.validation_accuracy)]
-    return max(looked, key=lambda trial: trial.validation_accuracy, default=None)
+    known = [trial for trial in trials if not math.isnan(trial.validation_accuracy)]
+    return max(known, key=lambda trial: trial.validation_accuracy, default=None)
 
 
 class Trainer:
@@ -117,6 +220,8 @@ class Trainer:
         self._thread = threading.Thread()
         self._running = False
         self._rate = 0.0
+        self._end = math.inf  # the step to pause at
+        self._count = 0  # of all trials that ever were
         _stop_at_exit(self)
 
     @property
@@ -125,28 +230,32 @@ class Trainer:
 
     @property
     def current(self) -> Trial | None:
-        """The newest trial."""
-        return self.trials[-1] if self.trials else None
+        """The newest trial that was trained here."""
+        return next((trial for trial in reversed(self.trials) if not trial.loaded), None)
 
-    def start(self, settings: Settings, guess: str = "") -> bool:
+    def trial(self, number: int) -> Trial:
+        """Return the trial with this number; raise `ArgumentError` where there is none."""
+        for trial in self.trials:
+            if trial.number == number:
+                return trial
+        numbers = ", ".join(str(trial.number) for trial in self.trials)
+        raise ArgumentError(f"There is no run {number!r}. " + (f"Choose {numbers}." if numbers else "Train one first."))
+
+    def start(self, settings: Settings, guess: str = "", title: str = "", pause_after: float = math.inf) -> bool:
         """Begin a new trial; return False, and do nothing, while one is running.
 
-        Raises `ArgumentError` where the settings make no sense.
+        Raises `ArgumentError` where the settings make no sense together.
         """
-        values = asdict(settings)
-        images = values.pop("images")
-        if not 1 <= images <= len(self.training):
-            raise ArgumentError(f"images = {images!r} makes no sense. Give 1 to {len(self.training):,}.")
-        check_settings(images=images, **values)
+        check_settings(images=settings.images, batch_size=settings.batch_size)
         self._finish_stopping()
         with self._lock:
             if self._running:
                 return False
-            self.trials.append(Trial(len(self.trials) + 1, settings, guess))
-            self._launch(settings.learning_rate)
+            self.keep(Trial(0, settings, guess, title=title[:LONGEST_TITLE]))
+            self._launch(settings.learning_rate, pause_after)
         return True
 
-    def go_on(self, learning_rate: float, steps: int) -> bool:
+    def go_on(self, learning_rate: float, steps: int, pause_after: float = math.inf) -> bool:
         """Continue the newest trial up to `steps`; return False, and do nothing, while it is running.
 
         Raises `ArgumentError` where there is nothing to go on with.
@@ -163,9 +272,33 @@ class Trainer:
                 raise ArgumentError(f"{trial.name} has overflowed: it has no numbers to go on with. Press Start.")
             if trial.step >= steps:
                 raise ArgumentError(f"{trial.name} has done {trial.step:,} steps. Give more steps to go on.")
-            self.trials[-1] = replace(trial, settings=replace(trial.settings, steps=steps))
-            self._launch(learning_rate)
+            self._put(replace(trial, settings=replace(trial.settings, steps=steps)))
+            self._launch(learning_rate, pause_after)
         return True
+
+    def keep(self, trial: Trial) -> None:
+        """Add a trial; it gets the next number."""
+        with self._lock:
+            self._count += 1
+            self.trials.append(replace(trial, number=self._count))
+
+    def rename(self, number: int, title: str) -> None:
+        """Give a trial a title."""
+        with self._lock:
+            self._put(replace(self.trial(number), title=" ".join(title.split())[:LONGEST_TITLE]))
+        self.changed()
+
+    def remove(self, number: int) -> None:
+        """Forget a trial. Raises `ArgumentError` where there is none, or it is under way."""
+        with self._lock:
+            trial = self.trial(number)
+            if self._running and trial.number == self.current.number:
+                raise ArgumentError(f"{trial.name} is under way. Press Stop before you remove it.")
+            self.trials[:] = [each for each in self.trials if each.number != number]
+        self.changed()
+
+    def _put(self, trial: Trial) -> None:
+        self.trials[[each.number for each in self.trials].index(trial.number)] = trial
 
     def turn(self, learning_rate: float) -> None:
         """Let the run that is under way go on at another learning rate."""
@@ -197,7 +330,8 @@ class Trainer:
         if self._stop.is_set() and thread.is_alive() and thread is not threading.current_thread():
             thread.join()
 
-    def _launch(self, learning_rate: float) -> None:
+    def _launch(self, learning_rate: float, pause_after: float) -> None:
+        self._end = self.current.step + pause_after
         self._rate, self._running, self.problem, self.seconds_left = learning_rate, True, "", math.nan
         self._stop.clear()
         self._thread = threading.Thread(target=self._train, name="playground", daemon=True)
@@ -208,7 +342,9 @@ class Trainer:
             rows = self.learned_from(self.current.settings)
             begun, first, slice_steps = time.monotonic(), self.current.step, 5
             while not (self._stop.is_set() or self.current.done or self.current.overflowed):
-                slice_begun = time.monotonic()
+                if (left := self._end - self.current.step) <= 0:
+                    break
+                slice_begun, slice_steps = time.monotonic(), int(min(slice_steps, left))
                 self._take(rows, slice_steps)
                 spent = time.monotonic() - slice_begun
                 fitting = max(1, round(slice_steps / max(spent, 1e-3) / PICTURES_A_SECOND))
@@ -235,13 +371,13 @@ class Trainer:
             self._means[key] = mean_image(self._data.images_train, rows)
         run = train(
             self._data.images_train, self._data.labels_train, indices=rows, validation=self.validation,
-            mean=self._means[key], validate_every=max(1, trial.settings.steps // LOOKS), resume=trial.run,
+            mean=self._means[key], validate_every=max(1, trial.settings.steps // EVALUATIONS), resume=trial.run,
             until=trial.step + steps, progress=False, **values,
         )  # fmt: skip
         turned = not trial.rates or trial.rates[-1][1] != rate
         rates = (*trial.rates, (trial.step, rate)) if turned else trial.rates
         with self._lock:
-            self.trials[trial.number - 1] = replace(trial, run=run, rates=rates)
+            self._put(replace(self.trial(trial.number), run=run, rates=rates))
 
 
 def _stop_at_exit(trainer: Trainer) -> None:

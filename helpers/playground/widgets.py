@@ -1,156 +1,204 @@
-"""What both panels share: a page of widgets with its style, labelled controls, and how a panel is shown and saved."""
+"""What the panels share: the parts of a page, what passes between it and Python, and how a panel is shown and saved."""
 
 import base64
-import math
-from collections.abc import Callable
+import json
+import threading
 from html import escape
+from pathlib import Path
 
-import ipywidgets as widgets
+import anywidget
+import numpy as np
+import traitlets
 from IPython.display import display
-from packaging.version import Version
 
 from helpers.errors import PlainError
-from helpers.figures import UNSEEN
+from helpers.figures import picture_bundle
 
-OLDEST = "7.7"
+HERE = Path(__file__).parent
 VIEW = "application/vnd.jupyter.widget-view+json"
-NOTE = ("The controls live while a kernel runs. If you see none above, choose Run > Run All Cells (in Colab: "
-        "Runtime > Run all). Below is how things stood when this notebook was saved.")  # fmt: skip
-
-# While the controls are alive, the note and the picture kept for the saved notebook only repeat what they show.
-CSS = """<style>
-.jp-OutputArea-child:has(.playground) ~ .jp-OutputArea-child:has(.playground-note, .jp-RenderedImage) { display: none }
-.playground { max-width: 900px; padding: 2px }
-.playground .widget-image, .playground img { max-width: 100%; height: auto; object-fit: contain }
-.playground .jupyter-widgets { max-width: calc(100% - 4px); box-sizing: border-box }
-.playground .widget-html-content { min-width: 0; max-width: 100% }
-.playground .widget-label, .playground .widget-readout { color: var(--jp-ui-font-color1, inherit) }
-.playground :focus-visible { outline: 2px solid #56B4E9; outline-offset: 1px }
-.playground h4 { margin: 10px 0 2px; font-size: 1.1em }
-.playground p { margin: 2px 0; line-height: 1.4 }
-.playground .words { min-height: 2.8em; font-size: 1.05em; white-space: normal }
-.playground .runs { overflow-x: auto }
-.playground table { border-collapse: collapse; font-size: 12px; white-space: nowrap }
-.playground th, .playground td { padding: 2px 8px; text-align: left; border-bottom: 1px solid #8888 }
-.playground tr.best { font-weight: bold }
-</style>"""
-ROW = {"display": "flex", "flex_flow": "row wrap", "align_items": "center"}
+NOTE = (
+    "The controls live while a kernel runs. If you see none above, choose Run > Run All Cells (in Colab: Runtime > Run "
+    "all). If there are none after that, install anywidget where Jupyter itself is installed, and start Jupyter again. "
+    "Below is how things stood when this notebook was saved."
+)
 
 
-class WidgetsError(PlainError):
-    """An ipywidgets that is too old for live controls."""
+def stops(least: float, most: float, zero: bool = False, whole: bool = False) -> list[float]:
+    """Return the values of a logarithmic slider: ten for each power of ten, of two digits; 0 first if asked for."""
+    exponents = np.arange(round(10 * np.log10(least)), round(10 * np.log10(most)) + 1) / 10
+    values = [float(f"{10**exponent:.2g}") for exponent in exponents]
+    values = [*[0.0] * zero, *values[:-1], float(most)]
+    return sorted({round(value) for value in values}) if whole else values
 
 
-def check_version() -> None:
-    """Raise `WidgetsError` where the installed ipywidgets is older than what the live controls run on."""
-    if Version(widgets.__version__) < Version(OLDEST):
-        raise WidgetsError(
-            f"These controls need ipywidgets {OLDEST} or later; this is {widgets.__version__}. "
-            "Run `%pip install --upgrade ipywidgets` in a cell, then restart the kernel."
-        )
-
-
-def row(*children) -> widgets.Box:
-    """Return children side by side, that wrap where the window is narrow."""
-    return widgets.Box(children, layout=widgets.Layout(**ROW))
-
-
-def page(*children) -> widgets.VBox:
-    """Return the root of a panel."""
-    root = widgets.VBox([widgets.HTML(CSS, layout=widgets.Layout(display="none")), *children])
-    root.add_class("playground")
-    return root
-
-
-def words(text: str, urgent: bool = False) -> str:
-    """Return text as HTML that a screen reader reads out when it changes."""
-    return f'<p class="words" role="{"alert" if urgent else "status"}">{escape(text)}</p>'
-
-
-def unseen(text: str) -> str:
-    """Return a picture's alt text as HTML that only a screen reader finds."""
-    return UNSEEN.format(escape(text))
-
-
-def labelled(kind: type, label: str, width: str = "270px", **options):
-    """Return a control of a kind with its label on the left."""
-    style = {"description_width": "105px"}
-    return kind(description=label, style=style, layout=widgets.Layout(width=width), **options)
-
-
-def picture() -> widgets.Image:
-    return widgets.Image(
-        format="png",
-        layout=widgets.Layout(flex="1 1 300px", min_width="0", max_width="min(420px, 100% - 4px)", margin="2px"),
+def number(name: str, label: str, hint: str, values: list[float]) -> str:
+    """Return a text field for a number with its label, and beside it a slider over `values`."""
+    label, hint = escape(label), escape(hint)
+    return (
+        f'<div class="field"><label title="{hint}"><span>{label}</span><input class="number" type="text" '
+        f'inputmode="decimal" autocomplete="off" name="{name}" title="{hint}"></label><input type="range" '
+        f'name="{name}" min="0" max="{len(values) - 1}" data-stops="{json.dumps(values)}" aria-label="{label}, slider" '
+        f'title="{hint}"></div>'
     )
 
 
-def number(label: str, value: float, least: float, most: float, zero: bool = False) -> tuple:
-    """Return a number field with its label, and a box that holds it and a logarithmic slider for the same number.
+def field(name: str, label: str, hint: str, kind: str = "") -> str:
+    """Return a text field with its label; `kind` is "wide", "short", or empty."""
+    label, hint = escape(label), escape(hint)
+    return (
+        f'<div class="field {kind}"><label title="{hint}"><span>{label}</span><input type="text" name="{name}" '
+        f'autocomplete="off" spellcheck="false" title="{hint}"></label></div>'
+    )
 
-    The slider moves in steps of a tenth of a power of ten, and its number is rounded to two digits. With `zero`, its
-    left end stands for 0. Whole numbers stay whole.
+
+def options(choices: dict) -> str:
+    """Return the choices of a menu, given as {value: words}."""
+    return "".join(f'<option value="{escape(str(value))}">{escape(words)}</option>' for value, words in choices.items())
+
+
+def choice(name: str, label: str, hint: str, choices: dict, kind: str = "") -> str:
+    """Return a menu with its label. Its choices, {value: words}, can be changed through `html`, by its name."""
+    return (
+        f'<div class="field {kind}"><label title="{escape(hint)}"><span>{escape(label)}</span><select name="{name}" '
+        f'data-html="{name}" title="{escape(hint)}">{options(choices)}</select></label></div>'
+    )
+
+
+def check(name: str, label: str, hint: str) -> str:
+    """Return a box to tick, with its label."""
+    return (
+        f'<div class="field"><label title="{escape(hint)}"><span>{escape(label)}</span>'
+        f'<input type="checkbox" name="{name}" title="{escape(hint)}"></label></div>'
+    )
+
+
+def button(name: str, label: str, hint: str, primary: bool = False) -> str:
+    kind = ' class="primary"' if primary else ""
+    return f'<button type="button" name="{name}"{kind} title="{escape(hint)}">{escape(label)}</button>'
+
+
+def upload(name: str, label: str, hint: str, accept: str) -> str:
+    """Return a button that lets the learner choose a file."""
+    return (
+        f'<label class="button" title="{escape(hint)}">{escape(label)}<input class="unseen" type="file" name="{name}" '
+        f'accept="{accept}" title="{escape(hint)}"></label>'
+    )
+
+
+def text(name: str, urgent: bool = False) -> str:
+    """Return a place for a sentence, which a screen reader reads out when it changes."""
+    kind, role = ("words urgent", "alert") if urgent else ("words", "status")
+    return f'<p class="{kind}" role="{role}" data-text="{name}"></p>'
+
+
+def picture(name: str, draw: tuple[float, float, float, float] | None = None) -> str:
+    """Return a place for a picture; `draw` says where in it can be drawn: left, top, width and height, as shares."""
+    area = f' data-draw="{json.dumps(draw)}"' if draw else ""
+    return (
+        f'<figure data-picture="{name}"{area}><img alt="" draggable="false"><span class="dot" hidden></span>'
+        '<span class="tip" hidden></span></figure>'
+    )
+
+
+def row(*parts: str, kind: str = "row", part: str = "") -> str:
+    """Return parts side by side, that wrap where the window is narrow; `part` is a name by which they can be hidden."""
+    return f'<div class="{kind}"{f" data-part={part}" if part else ""}>{"".join(parts)}</div>'
+
+
+def heading(words: str) -> str:
+    return f"<h3>{escape(words)}</h3>"
+
+
+class Panel(anywidget.AnyWidget):
+    """A page of controls and pictures below a cell. A subclass says in `act` what happens when a control is used.
+
+    All that the page shows lies in dictionaries by name; `show` changes some of it. Any thread may call it.
     """
-    whole = isinstance(value, int)
-    field = labelled(widgets.BoundedIntText if whole else widgets.BoundedFloatText, label, "190px", value=value,
-                     min=0 if zero else least, max=most)  # fmt: skip
-    low, high = math.log10(least), math.log10(most)
-    slider = widgets.FloatLogSlider(
-        value=max(value, least), min=low, max=high, step=0.1, readout=False, continuous_update=True,
-        layout=widgets.Layout(width="200px"),
-    )  # fmt: skip
-    following = []
 
-    def notch(value: float) -> int:
-        return round(10 * math.log10(max(value, least)) - 10 * low)
+    _esm = HERE / "panel.js"
+    _css = HERE / "panel.css"
+    page = traitlets.Unicode().tag(sync=True)
+    asked = traitlets.Dict().tag(sync=True)  # by the browser: (value, how many times) of each control
+    values = traitlets.Dict().tag(sync=True)  # of controls: (value, how many times the browser had asked by then)
+    texts = traitlets.Dict().tag(sync=True)
+    html = traitlets.Dict().tag(sync=True)
+    pictures = traitlets.Dict().tag(sync=True)  # PNGs
+    alts = traitlets.Dict().tag(sync=True)
+    points = traitlets.Dict().tag(sync=True)  # of each picture: what the pointer can read, see pictures.Points
+    disabled = traitlets.List().tag(sync=True)
+    hidden = traitlets.List().tag(sync=True)
+    LAST = ()  # controls whose use waits for that of all others: what was typed counts before a button is pressed
 
-    def follow(change, source) -> None:
-        if following:
-            return
-        following.append(source)
+    def __init__(self, page: str):
+        super().__init__(page=page)
+        self.lock = threading.RLock()
+        self._seen: dict[str, int] = {}
+        self.observe(self._on_asked, "asked")
+        self.on_msg(self._on_message)
+
+    def act(self, name: str, value) -> None:
+        """Do what the control `name` asks for."""
+        raise NotImplementedError
+
+    def take(self, name: str, size: int, content: bytes | None, shrunk: list[int] | None) -> None:
+        """Take a file: its name, its size in bytes, what came of it, and its size in pixels where it was shrunk."""
+
+    def show(self, **changes) -> None:
+        """Change what the page shows: texts=, html=, pictures=, alts=, points= and values= by name; or lists, whole."""
+        with self.lock, self.hold_sync():
+            for trait, new in changes.items():
+                if trait == "values":
+                    new = {name: [value, self._seen.get(name, 0)] for name, value in new.items()}
+                setattr(self, trait, new if isinstance(new, list) else getattr(self, trait) | new)
+
+    def say(self, words: str) -> None:
+        self.show(texts={"said": words})
+
+    def _on_asked(self, change) -> None:
+        new = {name: value for name, (value, count) in change["new"].items() if count != self._seen.get(name, 0)}
+        self._seen = {name: count for name, (_, count) in change["new"].items()}
+        for name in sorted(new, key=lambda name: name.partition(":")[0] in self.LAST):
+            self._told(self.act, name, new[name])
+
+    def _on_message(self, _, content: dict, buffers: list) -> None:
+        if "file" in content:
+            received = bytes(buffers[0]) if buffers else None
+            self._told(self.take, content["file"], content["bytes"], received, content["shrunk"])
+
+    def _told(self, do, *arguments) -> None:
+        """Call a function and show its error as a sentence: nobody looks where a traceback would go."""
         try:
-            if source is field:
-                slider.value = min(max(field.value, least), most)
-            elif notch(slider.value) == notch(field.value):
-                pass  # the browser puts the slider into its next notch, which nobody asked for
-            elif zero and notch(slider.value) == notch(0):
-                field.value = 0
-            else:
-                rounded = float(f"{slider.value:.2g}")
-                field.value = min(max(round(rounded) if whole else rounded, field.min), most)
-        finally:
-            following.clear()
-
-    field.observe(lambda change: follow(change, field), "value")
-    slider.observe(lambda change: follow(change, slider), "value")
-    return field, row(field, slider)
+            do(*arguments)
+        except PlainError as error:
+            self.say(str(error))
+        except Exception as error:
+            self.say(f"That did not work ({type(error).__name__}: {error}).")
 
 
 class Shown:
-    """A panel below a cell, with the picture that stands for it in the saved notebook."""
+    """Panels below a cell, with the picture that stands for them in the saved notebook."""
 
-    def __init__(self, root: widgets.Widget, png: bytes, alt: str):
-        view = {"version_major": 2, "version_minor": 0, "model_id": root.model_id}
-        display({VIEW: view, "text/plain": "The controls of the playground."}, raw=True)
-        note = f'<p class="playground-note">{escape(NOTE)}</p>'
-        display({"text/html": note, "text/plain": NOTE}, raw=True)
-        data, metadata = self._bundle(png, alt)
+    def __init__(self, panels: list[Panel], png: bytes, alt: str, line: str = ""):
+        for panel in panels:
+            view = {"version_major": 2, "version_minor": 0, "model_id": panel.model_id}
+            display({VIEW: view, "text/plain": "The controls of the playground."}, raw=True)
+        self._handle = None
+        data, metadata = self._bundle(png, alt, line)
         self._handle = display(data, raw=True, metadata=metadata, display_id=True)
 
     @staticmethod
-    def _bundle(png: bytes, alt: str) -> tuple[dict, dict]:
-        return {"image/png": base64.b64encode(png).decode(), "text/plain": alt}, {"image/png": {"alt": alt}}
+    def _bundle(png: bytes, alt: str, line: str) -> tuple[dict, dict]:
+        data, metadata = picture_bundle(png, alt)
+        encoded = base64.b64encode(png).decode()
+        settings = f"<p>Settings of the newest run: <code>{escape(line)}</code></p>" if line else ""
+        data["text/html"] = (
+            f'<div class="playground-kept"><p class="playground-note">{escape(NOTE)}</p>{settings}<img '
+            f'src="data:image/png;base64,{encoded}" alt="{escape(alt)}" style="max-width: 100%; height: auto"></div>'
+        )
+        return data, metadata
 
-    def keep(self, png: bytes, alt: str) -> None:
+    def keep(self, png: bytes, alt: str, line: str = "") -> None:
         """Replace the picture that the saved notebook holds."""
-        data, metadata = self._bundle(png, alt)
+        data, metadata = self._bundle(png, alt, line)
         if self._handle is not None:  # there is none outside of IPython
             self._handle.update(data, raw=True, metadata=metadata)
-
-
-def on_click(label: str, icon: str, action: Callable[[], None], tooltip: str, style: str = "") -> widgets.Button:
-    """Return a button that calls `action`."""
-    button = widgets.Button(description=label, icon=icon, tooltip=tooltip, button_style=style,
-                            layout=widgets.Layout(width="auto", min_width="88px"))  # fmt: skip
-    button.on_click(lambda _: action())
-    return button

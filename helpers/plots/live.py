@@ -38,7 +38,7 @@ for (const box of document.querySelectorAll(".series-slide:not([data-alive])")) 
   };
   range.oninput();
   shown.before(range);
-  box.dataset.alive = box.dataset.lmSuppressShortcuts = "true";
+  box.dataset.alive = range.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves it the arrow keys
 }
 </script>"""
 

@@ -1,0 +1,167 @@
+// What every panel does in the browser. Python makes the page once, as HTML; from then on it sends what changes, by
+// name: values, texts, pieces of HTML, pictures. The browser sends what is asked of a control, with a running number,
+// so that an older answer never moves a control that the learner has moved on.
+
+const LARGE = 2_000_000; // bytes of a picture; a larger one is shrunk here: a message holds 10 MB at the most
+const SIDE = 1_024; // pixels, of what is sent of such a picture
+
+function render({model, el}) {
+  const root = document.createElement("div");
+  root.className = "playground";
+  root.innerHTML = model.get("page");
+  el.append(root);
+  const named = name => root.querySelectorAll(`[name="${CSS.escape(name)}"]`);
+  const each = (trait, attribute, use) =>
+    Object.entries(model.get(trait)).forEach(([name, value]) =>
+      root.querySelectorAll(`[${attribute}="${CSS.escape(name)}"]`).forEach(part => use(part, value)));
+
+  const ask = (name, value) => {
+    const asked = model.get("asked");
+    model.set("asked", {...asked, [name]: [value, (asked[name]?.[1] ?? 0) + 1]});
+    model.save_changes();
+  };
+  root.addEventListener("click", event => {
+    const button = event.target.closest("button[name]");
+    if (button) ask(button.name, true);
+  });
+  root.addEventListener("focusin", ({target}) => {
+    target.dataset.lmSuppressShortcuts = "true"; // or JupyterLab would take the arrow keys for itself
+  });
+  root.addEventListener("keydown", ({key, target}) => {
+    if (key === "Enter" && target.type === "text") target.dispatchEvent(new Event("change", {bubbles: true}));
+  });
+  root.addEventListener("input", ({target}) => {
+    if (target.type !== "range") return;
+    const value = JSON.parse(target.dataset.stops)[target.value];
+    for (const other of named(target.name)) if (other !== target) other.value = value;
+    target.setAttribute("aria-valuetext", value);
+    ask(target.name, String(value));
+  });
+  root.addEventListener("change", ({target}) => {
+    if (target.type === "file") upload(target);
+    else if (target.name && target.type !== "range") {
+      ask(target.name, target.type === "checkbox" ? target.checked : target.value);
+    }
+  });
+
+  const put = (input, value) => {
+    if (input.type === "checkbox") input.checked = value;
+    else if (input.type === "range") {
+      const stops = JSON.parse(input.dataset.stops), away = stops.map(stop => Math.abs(stop - value));
+      input.value = away.indexOf(Math.min(...away));
+      input.setAttribute("aria-valuetext", value);
+    } else if (input.value !== String(value)) input.value = value;
+  };
+  const show = {
+    values: () => {
+      const asked = model.get("asked");
+      for (const [name, [value, seen]] of Object.entries(model.get("values"))) {
+        if (seen >= (asked[name]?.[1] ?? 0)) named(name).forEach(input => put(input, value));
+      }
+    },
+    texts: () => each("texts", "data-text", (part, text) => part.textContent !== text && (part.textContent = text)),
+    html: () => {
+      each("html", "data-html", (part, html) => part.dataset.held !== html && (part.innerHTML = part.dataset.held = html));
+      show.values();
+      show.disabled();
+    },
+    disabled: () => {
+      const names = model.get("disabled");
+      for (const part of root.querySelectorAll("[name]")) {
+        if (!part.parentElement.closest("[data-html]")) part.disabled = names.includes(part.name);
+      }
+    },
+    hidden: () => root.querySelectorAll("[data-part]").forEach(
+      part => (part.hidden = model.get("hidden").includes(part.dataset.part))),
+    pictures: () => each("pictures", "data-picture", (figure, png) => {
+      const image = figure.querySelector("img"), before = image.src;
+      image.src = URL.createObjectURL(new Blob([png], {type: "image/png"}));
+      if (before.startsWith("blob:")) URL.revokeObjectURL(before);
+    }),
+    alts: () => each("alts", "data-picture", (figure, alt) => (figure.querySelector("img").alt = alt)),
+  };
+  for (const [trait, update] of Object.entries(show)) {
+    update();
+    model.on(`change:${trait}`, update);
+  }
+
+  // Reading a value off a curve: the nearest point under the pointer says what it is.
+  const place = (figure, event) => {
+    const box = figure.querySelector("img").getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top, box.width, box.height];
+  };
+  for (const figure of root.querySelectorAll("[data-picture]")) {
+    const [dot, tip] = figure.querySelectorAll(".dot, .tip");
+    const read = event => {
+      const [x, y, width, height] = place(figure, event);
+      let nearest = null, least = 30;
+      for (const point of model.get("points")[figure.dataset.picture] ?? []) {
+        const away = Math.hypot(point[0] * width - x, point[1] * height - y);
+        if (away < least) [nearest, least] = [point, away];
+      }
+      dot.hidden = tip.hidden = !nearest;
+      if (!nearest) return;
+      tip.textContent = nearest[2];
+      dot.style.left = `${nearest[0] * width}px`;
+      tip.style.left = `${Math.max(0, Math.min(nearest[0] * width - 20, width - tip.offsetWidth))}px`;
+      dot.style.top = `${nearest[1] * height}px`;
+      tip.style.top = `${nearest[1] * height + (nearest[1] > 0.3 ? -34 : 14)}px`;
+    };
+    figure.addEventListener("pointermove", read);
+    figure.addEventListener("pointerdown", read);
+    figure.addEventListener("pointerleave", () => (dot.hidden = tip.hidden = true));
+  }
+
+  // Drawing on a picture: the pixels, of 32 × 32, that one stroke has touched.
+  for (const figure of root.querySelectorAll("[data-draw]")) {
+    const [left, top, width, height] = JSON.parse(figure.dataset.draw);
+    let stroke = null;
+    const touch = event => {
+      const [x, y, wide, high] = place(figure, event);
+      const cell = [(y / high - top) / height, (x / wide - left) / width].map(share => Math.floor(32 * share));
+      if (Math.min(...cell) < 0 || Math.max(...cell) > 31 || stroke.some(old => String(old) === String(cell))) return;
+      stroke.push(cell);
+      ask("drawn", [...stroke]);
+    };
+    figure.addEventListener("pointerdown", event => {
+      if (event.button !== 0) return;
+      event.preventDefault();
+      figure.setPointerCapture(event.pointerId);
+      stroke = [];
+      touch(event);
+    });
+    figure.addEventListener("pointermove", event => {
+      if (stroke) for (const part of event.getCoalescedEvents?.() ?? [event]) touch(part);
+    });
+    for (const end of ["pointerup", "pointercancel"]) figure.addEventListener(end, () => (stroke = null));
+  }
+
+  async function upload(input) {
+    const [file] = input.files;
+    input.value = ""; // so that the same file can be chosen again
+    if (!file) return;
+    root.querySelectorAll('[data-text="said"]').forEach(part => (part.textContent = `Reading ${file.name} …`));
+    const sent = {file: file.name, bytes: file.size, shrunk: null};
+    let content = file;
+    if (file.size > LARGE && input.name === "picture") {
+      content = null;
+      try {
+        const bitmap = await createImageBitmap(file);
+        const scale = Math.min(1, SIDE / Math.min(bitmap.width, bitmap.height));
+        const canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [bitmap.width, bitmap.height].map(side => Math.round(side * scale));
+        const context = canvas.getContext("2d");
+        context.imageSmoothingQuality = "high";
+        context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+        sent.shrunk = [bitmap.width, bitmap.height];
+        bitmap.close();
+        const jpeg = file.type === "image/jpeg" ? [file.type, 0.95] : ["image/png"];
+        const made = await new Promise(done => canvas.toBlob(done, ...jpeg));
+        if (made && made.size < 4 * LARGE) content = made;
+      } catch {} // no picture that a browser can read: Python says so
+    } else if (file.size > LARGE) content = null;
+    model.send(sent, undefined, content ? [await content.arrayBuffer()] : []);
+  }
+}
+
+export default {render};
