@@ -15,6 +15,12 @@ class _Heedless:
     def __getattr__(self, name: str):
         return getattr(self._stream, name)
 
+    def __eq__(self, other) -> bool:
+        """Be known as the stream itself: tqdm's `write` wipes the bars that stand on the stream it prints to."""
+        return self._stream == getattr(other, "_stream", other)
+
+    __hash__ = None
+
     def write(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(text)
