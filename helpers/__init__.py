@@ -26,6 +26,7 @@ _HOMES = {
             "predict_logits",
             "train",
         ),
+        "plots.templates": ("signed_image",),
     }.items()
     for name in names
 }

@@ -12,7 +12,7 @@ from PIL import Image
 from helpers import ArgumentError, compute_logits, cross_entropy, to_image
 from helpers.data import CLASSES
 from helpers.figures import describe, in_series_style, new_figure, png, show_figure
-from helpers.plots import operation_graph, template_grid
+from helpers.plots import captioned_images, operation_graph, template_grid, template_rows
 from helpers.plots.curves import smooth
 from helpers.plots.figure import CLASS_COLOURS, CLASS_MARKERS
 from helpers.plots.templates import signed_image
@@ -39,6 +39,7 @@ def test_a_signed_image_is_symmetric_around_grey_and_clipped():
     picture, mirrored = signed_image(values, 2.0), signed_image(-values, 2.0)
     assert np.allclose(picture + mirrored, 1.0)
     assert (picture.min(), picture.max()) == (0.0, 1.0)
+    assert np.array_equal(signed_image(to_image(values), 2.0), picture), "a picture is drawn as its row is"
 
 
 def test_templates_share_one_scale_in_the_order_of_the_classes():
@@ -48,6 +49,24 @@ def test_templates_share_one_scale_in_the_order_of_the_classes():
     assert tuple(shown) == CLASSES
     levels = [float(np.mean(picture)) for picture in shown.values()]
     assert np.allclose(levels, np.arange(10) / 9)
+
+
+@pytest.mark.parametrize("draw", [
+    lambda count, titles: template_grid(np.ones((3_072, count)), titles=titles),
+    lambda count, titles: template_rows([np.ones((3_072, 10))] * count, titles),
+    lambda count, titles: captioned_images(np.zeros((count, 3_072), np.uint8), titles),
+])  # fmt: skip
+def test_figures_of_many_pictures_draw_all_or_say_why_not(draw):
+    for count in (1, 4, 11):
+        names = [f"number {number}" for number in range(count)]
+        figure = draw(count, names)
+        shown = [axis.get_title() + axis.get_ylabel() for axis in figure.axes if axis.images]
+        assert all(any(name in text for text in shown) for name in names)
+        for wrong in (names[1:], [*names, "one more"]):
+            with pytest.raises(ArgumentError, match=f"{len(wrong)} titles for {count} pictures"):
+                draw(count, wrong)
+    with pytest.raises(ArgumentError, match="Give a picture or more"):
+        draw(0, [])
 
 
 def test_zero_weights_are_grey_and_no_error():
