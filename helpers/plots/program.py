@@ -1,15 +1,13 @@
-"""The 2016 program: what a fetch pulls, its printed log, and how far apart two runs of it drift."""
+"""The 2016 program: what a fetch pulls."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
-import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from helpers.figures import in_series_style
-from helpers.plots.figure import BLUE, GREY, ORANGE, RED, new_figure
+from helpers.plots.figure import BLUE, GREY, RED, new_figure
 
-__all__ = ["distance_curves", "fetch_diagram", "printed_logs"]
+__all__ = ["fetch_diagram"]
 
 # Where the parts of the program's graph stand in a panel, and which part needs which.
 _PLACES = {
@@ -59,71 +57,5 @@ def fetch_diagram(pulled: Mapping[str, Collection[str]]) -> Figure:
         axis.set(xlim=(-0.15, 4.05), ylim=(-0.4, 3.85), title=f"run({fetch})")
         axis.axis("off")
     figure.supxlabel("filled: runs        dashed: left alone", fontsize=10)
-    return figure
-
-
-@in_series_style
-def printed_logs(
-    steps: Sequence[int], accuracies: Sequence[float], test: float, post: Sequence[float], post_test: float
-) -> Figure:
-    """Draw a run's printed log beside the one in the 2016 post.
-
-    Args:
-        steps: the steps at which this run printed the accuracy of its batch.
-        accuracies: those accuracies, 0 to 1.
-        test: this run's test accuracy, 0 to 1.
-        post: the post's ten printed accuracies, at steps 0, 100, ..., 900.
-        post_test: the post's test accuracy.
-
-    Returns:
-        The figure.
-    """
-    figure, axis = new_figure(height=3.6)
-    last = max(900, *steps)
-    for x, y, final, colour, marker, style, name in (
-        (np.arange(0, 1_000, 100), post, post_test, ORANGE, "s", "--", "the post, 2016"),
-        (steps, accuracies, test, BLUE, "o", "-", "this run"),
-    ):
-        axis.plot(x, y, color=colour, marker=marker, linestyle=style, label=f"{name}: one batch")
-        axis.plot(
-            1.1 * last, final, marker, color=colour, markersize=12, markeredgecolor="black", linestyle="none",
-            label=f"{name}: test set",
-        )  # fmt: skip
-    axis.axhline(0.1, color=GREY, linestyle=":", linewidth=1.5)
-    axis.annotate("guessing", (0.4 * last, 0.1), (0, 4), textcoords="offset points", color=GREY)
-    top = max(0.52, 1.05 * max(test, *accuracies))
-    axis.set(xlabel="step", ylabel="accuracy", ylim=(0, top), xlim=(-0.03 * last, 1.16 * last))
-    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ticks = [tick for tick in axis.get_xticks() if 0 <= tick <= last]
-    axis.set_xticks([*ticks, 1.1 * last], [*(f"{tick:,.0f}" for tick in ticks), "test"])
-    figure.legend(loc="outside upper center", ncols=2, fontsize=10, frameon=False)
-    return figure
-
-
-@in_series_style
-def distance_curves(distances: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
-    """Draw how far apart the weights of twin runs are after each step, on logarithmic axes.
-
-    Args:
-        distances: for each setting, (steps, twins) distances from the first run, as a share of its weights' length.
-            A distance of 0 cannot be drawn and is left out.
-        names: one for each twin.
-
-    Returns:
-        The figure.
-    """
-    figure, axis = new_figure(height=4.2)
-    looks = ((RED, "-", "--"), (BLUE, "-", "--"))
-    for (setting, curves), (colour, *styles) in zip(distances.items(), looks, strict=True):
-        for curve, name, style in zip(curves.T, names, styles, strict=True):
-            step = np.arange(1, len(curve) + 1)
-            label = f"{setting}, {name}"
-            axis.plot(step, np.where(curve > 0, curve, np.nan), color=colour, linestyle=style, lw=1.6, label=label)
-    steps = max(len(curves) for curves in distances.values())
-    axis.axhline(1, color=GREY, linestyle=":", linewidth=1.5)
-    axis.annotate("as far apart as the weights are long", (1.1, 1), (0, 4), textcoords="offset points", color=GREY)
-    axis.set(xscale="log", yscale="log", xlim=(1, max(10, steps)), ylim=(1e-8, 10))
-    axis.set(xlabel="step", ylabel="relative distance of the weights")
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    figure.legend(loc="outside upper center", ncols=2, fontsize=10, frameon=False)
+    figure.words = " ".join(f"run({fetch}) runs {', '.join(parts)}." for fetch, parts in pulled.items())
     return figure
