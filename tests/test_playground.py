@@ -628,8 +628,11 @@ class TestPanels:
         ask(panel, "learning_rate", "0.01")
         ask(compare, "again:12")
         assert shown(panel, "learning_rate") == 0.3
+        slow_run(panel._trainer)  # it is the thirteenth
         ask(compare, "remove:12")
         assert "mine" not in compare.html["table"]
+        ask(compare, "remove:13")
+        assert "under way" in compare.texts["said"]
 
     def test_templates_of_two_runs_and_their_difference(self, trained, panel, compare):
         assert "templates" in compare.hidden

@@ -49,6 +49,7 @@ class ComparePanel(Panel):
         self._playground, self._use = playground, use
         self._ticked: list[int] = []  # numbers of the runs that are shown, in the order in which they came
         self._known: set[int] = set()
+        self._drawn: set[int] = set()
         self._pair: list[int] = []
         self._file, self._of_run = "my-runs", 0
         self._comparison, self._templates = Comparison(), Templates()
@@ -123,10 +124,10 @@ class ComparePanel(Panel):
 
     def refresh(self) -> None:
         """Take in the runs that there are now; called from the thread that trains and from the learner's."""
-        if self._playground.trainer.running:
-            return
         with self.lock:
-            trials = self._playground.trials
+            trials = list(self._playground.trials)
+            if self._playground.trainer.running and self._drawn <= {trial.number for trial in trials}:
+                return  # nothing was removed: the rest waits for the end of the run
             numbers = [trial.number for trial in trials if trial.run is not None]
             self._ticked = [number for number in self._ticked if number in numbers]
             self._ticked += [number for number in numbers if number not in self._known]
@@ -151,6 +152,7 @@ class ComparePanel(Panel):
     def _draw(self) -> None:
         with self.lock:
             trials = {trial.number: trial for trial in self._playground.trials}
+            self._drawn = set(trials)
             shown = [trial for number, trial in trials.items() if number in self._ticked]
             curves, points = self._comparison.draw(shown)
             pictures, alts = (

@@ -52,16 +52,25 @@ function render({model, el}) {
       input.setAttribute("aria-valuetext", value);
     } else if (input.value !== String(value)) input.value = value;
   };
+  const held = {}; // of each control: what Python last said, so that only news moves it
   const show = {
     values: () => {
       const asked = model.get("asked");
       for (const [name, [value, seen]] of Object.entries(model.get("values"))) {
-        if (seen >= (asked[name]?.[1] ?? 0)) named(name).forEach(input => put(input, value));
+        const news = held[name] !== `${seen} ${value}`; // or what is being typed would be overwritten
+        if (seen < (asked[name]?.[1] ?? 0) || !news) continue;
+        held[name] = `${seen} ${value}`;
+        named(name).forEach(input => put(input, value));
       }
     },
     texts: () => each("texts", "data-text", (part, text) => part.textContent !== text && (part.textContent = text)),
     html: () => {
-      each("html", "data-html", (part, html) => part.dataset.held !== html && (part.innerHTML = part.dataset.held = html));
+      each("html", "data-html", (part, html) => {
+        if (part.dataset.held === html) return;
+        part.innerHTML = part.dataset.held = html;
+        const names = [part, ...part.querySelectorAll("[name]")].map(inside => inside.getAttribute("name"));
+        names.forEach(name => delete held[name]);
+      });
       show.values();
       show.disabled();
     },
