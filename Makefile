@@ -43,9 +43,8 @@ lint: tools     ## look for mistakes and untidiness
 	$(BIN)/mypy
 	$(BIN)/zizmor --offline --quiet .github
 
-bench: data     ## measure the trainer against what else a learner would use, and loading (15 minutes on an idle machine)
-	$(BIN)/python benchmarks/bench.py
-	$(BIN)/python benchmarks/loading.py
+bench: tools data ## measure the trainer beside what else a learner would use, and first things (10 minutes on an idle machine)
+	$(BIN)/python -m tools.bench
 
 binder: tools data ## build what Binder builds, run all notebooks in it, and write docs/measurements/binder.md (Linux, root)
 	BINDER_REPORT=docs/measurements/binder.md $(BIN)/python -m pytest tests/environments/test_binder.py

@@ -79,7 +79,7 @@ def keras_later() -> Iterator[None]:
 check_processor()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Intel's library of matrix products, which TensorFlow uses of its own accord on newer processors only: on older ones
-# a tape's X^T g takes four times as long without it (docs/measurements/trainer.md).
+# a tape's X^T g takes four times as long without it (docs/measurements/speed.md).
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 with errors_kept_back(), keras_later():
     import tensorflow as tf

@@ -2,131 +2,72 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-BENCH = Path(__file__).resolve().parents[1] / "benchmarks"
-sys.path.insert(0, str(BENCH))
+from helpers import mean_image, train
+from helpers.softmax import batch_indices
+from tools import bench
 
-import bench  # noqa: E402
-import report  # noqa: E402
-
-PLOTS = ("steps.png", "cost.png", "accuracy.png")
-
-
-def start(*arguments, **extra) -> subprocess.Popen:
-    environ = {**os.environ, **extra}
-    return subprocess.Popen(
-        [sys.executable, BENCH / "bench.py", "--quick", *map(str, arguments)], env=environ, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, data_folder):
-    """Return the folder into which a quick run wrote; torch and scikit-learn are hidden from it."""
-    into, hidden = tmp_path_factory.mktemp("bench"), tmp_path_factory.mktemp("hidden")
-    for name in ("torch", "sklearn"):
-        (hidden / f"{name}.py").write_text("raise ModuleNotFoundError(__name__)")
-    run = start("--into", into, PYTHONPATH=str(hidden), BENCH_PYTHON=sys.executable)
-    _, complaint = run.communicate(timeout=900)
-    assert run.returncode == 0, complaint[-3_000:]
-    return into
-
-
-@pytest.fixture(scope="module")
-def page(folder):
-    return (folder / "results.md").read_text()
-
-
-def row(page: str, label: str) -> list[str]:
-    """Return the cells of the first table row that begins with `label`."""
-    (line, *_) = [line for line in page.splitlines() if line.startswith(f"| {label} |")]
-    return [cell.strip() for cell in line.strip("|").split("|")]
+OURS, OTHER = ("ours", True), ("numpy", True)
 
 
 @pytest.mark.slow
-class TestAQuickRun:
-    @pytest.mark.parametrize("name", report.NAMES)
-    def test_has_a_row_for_each_contender(self, page, name):
-        cells = row(page, report.NAMES[name])
-        if name in report.EXTRA:
-            assert cells[1] == 'not installed: pip install "ten-templates[bench]"'
-        else:
-            assert all(cells)
-
-    @pytest.mark.parametrize("name", [name for name in report.NAMES if name not in report.EXTRA])
-    def test_contenders_learn_what_this_model_can_learn(self, page, name):
-        low, high = report.BANDS["post" if name == "post" else "ours"]
-        accuracy = float(row(page, report.NAMES[name])[-1].removesuffix("%")) / 100
-        assert low <= accuracy <= high
-
-    def test_has_all_tables(self, page):
-        for label in (*report.WAYS.values(), "ours: `load_data`, `train`, `evaluate`", "the post's", report.WHOLE):
-            assert all(row(page, label)[1:])
-        for heading in (
-            "Goals",
-            "What a step is spent on",
-            "Loading the data",
-            "Whole program",
-            "Accuracy against time",
-        ):
-            assert f"\n## {heading}\n" in page
-        assert "- The floor: " in page
-        assert "- What sharing costs: " in page
-        assert len(re.findall(r"^- \*\*(Met|Not met)\*\*: .+\d", page, re.MULTILINE)) == len(report.GOALS)
-
-    def test_plots_are_there_and_described(self, page, folder):
-        assert sorted(path.name for path in folder.iterdir()) == sorted([*PLOTS, "results.md"])
-        for name in PLOTS:
-            assert re.search(rf"!\[[^\]]{{60,}}\]\({name}\)", page)
-
-    def test_stamp_names_versions_and_neither_host_nor_folder(self, page, folder):
-        for word in ("Processor", "cores", "Python 3", "numpy", "tensorflow", "keras"):
-            assert word in page
-        for word in (os.uname().nodename, str(folder), str(BENCH.parent), "/tmp", str(Path.home())):
-            assert word not in page
+def test_a_quick_run_has_a_page_with_every_contender_and_every_table(tmp_path):
+    names = [name for name in bench.NAMES if name != "torch"]  # it may not be installed
+    assert bench.main(["--quick", *(f"--only={name}" for name in names), "--into", str(tmp_path)]) == 0
+    page = (tmp_path / "speed.md").read_text()
+    for name in names:
+        rows = re.findall(rf"^\\| {re.escape(bench.NAMES[name])}.*%", page, re.MULTILINE)
+        assert len(rows) == 1 + (name in bench.LIBRARIES)
+    assert len(re.findall(r"^- \*\*(Met|Not met)\*\*: .*\d", page, re.MULTILINE)) == 4
+    for row in ("`MatMul`", "`load_data`", r"\| helpers\.train \| \d", "memory of each"):
+        assert re.search(row, page)
+    for plot in ("speed-steps.png", "speed-cost.png"):
+        assert (tmp_path / plot).read_bytes().startswith(b"\x89PNG")
+        assert re.search(rf"!\[[^\]]{{60,}}\]\({plot}\)", page)
+    for word in (os.uname().nodename, str(tmp_path), str(bench.ROOT), "/tmp", str(Path.home())):
+        assert word not in page
 
 
 def test_an_interrupt_leaves_the_page_as_it_was(tmp_path, monkeypatch, capsys):
-    def interrupted(jobs, work, at_once):
-        if jobs[0].table != "prepare":
-            raise KeyboardInterrupt
-        return {}
+    def interrupted(*_):
+        raise KeyboardInterrupt
 
-    (tmp_path / "results.md").write_text("of old")
-    monkeypatch.setattr(bench, "run_jobs", interrupted)
+    (tmp_path / "speed.md").write_text("of old")
+    monkeypatch.setattr(bench, "measure", interrupted)
     monkeypatch.setattr(bench.signal, "signal", lambda *_: None)
-    assert bench.main(["--quick", "--only", "ours", "--into", str(tmp_path)]) == 130
+    assert bench.main(["--into", str(tmp_path)]) == 130
     assert "nothing was written" in capsys.readouterr().err
     assert [path.read_text() for path in tmp_path.iterdir()] == ["of old"]
 
 
 def test_a_contender_outside_its_band_stops_the_run():
-    answers = {("check", "numpy"): [{"accuracy": 0.5}], ("check", "torch"): [{"absent": "no torch"}]}
-    with pytest.raises(ValueError, match=r"NumPy.* scores 0\.500 .* outside 0\.38 to 0\.43"):
-        bench.check_accuracies(answers)
-    answers["check", "numpy"] = [{"accuracy": 0.41}]
-    answers["check", "post"] = [{"accuracy": 0.25}]
-    bench.check_accuracies(answers)
+    for name, accuracy in (("numpy", 0.5), ("keras", 0.27), ("post", 0.41)):
+        with pytest.raises(RuntimeError, match=rf"{name} scores {accuracy:.3f} .*Nothing was written"):
+            bench.check(name, {"accuracy": accuracy})
+    assert bench.check("post", {"accuracy": 0.25}) == {"accuracy": 0.25}
 
 
-def test_rounds_are_interleaved_and_start_with_another_contender_each_time():
-    names = ["ours", "numpy", "keras"]
-    rounds = [job.key for job in bench.list_jobs(bench.Plan(), names) if job.table in ("steps", "limit")]
-    assert rounds[:8] == ["limit", "ours", "numpy", "keras", "limit", "numpy", "keras", "ours"]
-    assert rounds.count("ours") == bench.Plan().rounds >= 5
+def test_ratios_are_taken_within_a_round_and_goals_are_judged_by_their_median(monkeypatch):
+    monkeypatch.setattr(bench, "instruction_set", lambda: "AVX2")
+    rates = [1_000 * bench.FLOPS / limit for limit in (0.1, 0.2, 0.1)]
+    seconds = {OURS: [0.4, 0.8, 9.0], ("ours", False): [0.4, 0.8, 9.0], OTHER: [0.8, 1.6, 0.1]}
+    cost = {("ours", size): [1.0] for size in bench.BATCHES} | {("ours", 10_000): [2.0]}
+    lines = bench.goals({"steps": 1_000, "rates": rates, "seconds": seconds, "cost": cost})
+    assert [line.startswith("- **Met**") for line in lines] == [True, True, True, False]
+    assert "4.0 times the limit; the goal is at most 5 with AVX2" in lines[0]
+    assert "2.0 times as fast as the next best, NumPy" in lines[1]
 
 
-def test_ratios_are_taken_within_a_round():
-    limit = [{"flops": report.FLOPS * 1_000.0, "bytes": 1.0}, {"flops": report.FLOPS * 500.0, "bytes": 1.0}]
-    answers = {("limit", "limit"): limit, ("steps", "ours"): [{"seconds": 3.0}, {"seconds": 8.0}]}
-    assert report.ratio({"plan": bench.Plan(), "answers": answers}, "ours") == [3.0, 4.0]
-
-
-def test_spread_is_median_smallest_and_largest():
-    assert report.spread([3.0, 1.0, 2.0]) == "2.00 (1.00 to 3.00)"
-    assert report.spread([3.0]) == "3.00"
+@pytest.mark.parametrize("name", ["numpy", "bytes", "function"])
+def test_contenders_take_the_steps_of_the_trainer(data, name):
+    images, labels = data.images_train[:300], data.labels_train[:300]
+    shared = {"images": images, "labels": labels, "mean": mean_image(images)}
+    batches = batch_indices(300, 20, "epochs", 0, 0, 25)
+    weights, biases = bench.CONTENDERS[name](shared)(batches, bench.rates_of(25))
+    run = train(images, labels, steps=25, batch_size=20, learning_rate=bench.RATE, progress=False)
+    np.testing.assert_allclose(weights, run.weights, atol=1e-5)
+    np.testing.assert_allclose(biases, run.biases, atol=1e-5)
