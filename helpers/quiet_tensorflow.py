@@ -54,6 +54,7 @@ def errors_kept_back() -> Iterator[None]:
     except (OSError, TypeError, ValueError):  # no processes allowed, no interpreter, no error stream
         yield
         return
+    assert listener.stdin is not None
     os.dup2(listener.stdin.fileno(), 2)
     try:
         yield
@@ -68,7 +69,7 @@ def errors_kept_back() -> Iterator[None]:
 def keras_later() -> Iterator[None]:
     """Keep TensorFlow from importing all of Keras, 50 MB that few notebooks need: it comes when it is first used."""
     eager = "keras.src.optimizers"  # what TensorFlow imports as its last act, if it can
-    later = sys.modules.setdefault(eager, None) is None  # None: not to be found
+    later = sys.modules.setdefault(eager, None) is None  # type: ignore[arg-type]  # None: not to be found
     try:
         yield
     finally:

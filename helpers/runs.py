@@ -5,7 +5,7 @@ import io
 import os
 import zipfile
 from dataclasses import dataclass, field, fields
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -101,10 +101,10 @@ def load_run(path: str | os.PathLike) -> Run:
     return Run(**parts, **settings)
 
 
-def _read_parts(file: BinaryIO) -> dict[str, np.ndarray]:
+def _read_parts(file: BinaryIO) -> dict[str, Any]:
     """Return the arrays of an open .npz file; raise `ValueError` for what `save_run` did not write."""
     names = {f"{part.name}.npy": part.name for part in fields(Run)}
-    parts = {}
+    parts: dict[str, Any] = {}
     with zipfile.ZipFile(file) as members:
         for member in members.infolist():
             # `save_run` compresses nothing, and a file in which a lot is packed small is not from there.

@@ -6,6 +6,7 @@ in a batch, 3072 the numbers per image and 10 the number of classes.
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -197,7 +198,7 @@ def train(
     # A NumPy integer of 8 or 16 bits would overflow in the sums below.
     steps, batch_size, seed, validate_every = int(steps), int(batch_size), int(seed), int(validate_every)
     end = steps if until is None else min(int(until), steps)
-    settings = {
+    settings: dict[str, Any] = {
         "divide_by": float(divide_by), "images": len(learn), "batch_size": batch_size, "sampling": str(sampling),
         "seed": seed,
     }  # fmt: skip
