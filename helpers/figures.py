@@ -81,8 +81,9 @@ def _values(axis: Axes, which: str, values) -> list[str]:
     if kind in ("FixedFormatter", "StrCategoryFormatter"):
         places = getattr(axis, f"get_{which}ticks")()
         names = dict(zip(places, map(_plain, formatter.format_ticks(places)), strict=True))
-        if all(names.get(value) for value in values):
-            return [names[value] for value in values]
+        near = [min(places, key=lambda place, value=value: abs(place - value), default=np.inf) for value in values]
+        if all(abs(place - value) < 0.5 and names[place] for place, value in zip(near, values, strict=True)):
+            return [names[place] for place in near]  # of two bars side by side, both belong to the tick between them
     return _numbers(values)
 
 
@@ -123,7 +124,10 @@ def _bars(axis: Axes, bars: BarContainer) -> str:
 
 
 def _axes(axis: Axes) -> str:
-    """Describe what one pair of axes draws."""
+    """Describe what one pair of axes draws; of a diagram, whose axes are off, say what is written in it."""
+    if not axis.axison and not axis.images:
+        written = [_plain(text.get_text()) for text in axis.texts]
+        return ": ".join(filter(None, (_plain(axis.get_title()), ", ".join(filter(None, written)))))
     parts, owners, whiskers = [], {}, set()
     for container in axis.containers:
         if isinstance(container, BarContainer):

@@ -46,8 +46,10 @@ OTHER = {
         {"seed": 3, "hidden_units": 17, "learning_rate": 0.1, "batch_size": 64, "steps": 250},
         {"seed": 11, "hidden_units": 60, "learning_rate": 0.5, "batch_size": 200, "steps": 1_500},
     ],
+    "11": [{"seed": 3, "strides": 4}, {"seed": 11, "strides": 24}],
 }  # fmt: skip
 SENSELESS = {
+    "strides": [0, 2.5],
     "seed": [-1, 1.5],
     "learning_rate": [-0.1, 0, "fast", float("nan")],
     "batch_size": [0, 60_000, 2.5],

@@ -139,6 +139,11 @@ def _output(cell) -> str:
     return "\n".join(texts)
 
 
+def printed_by(cell) -> list[tuple[float, float, bool, str]]:
+    """Return the numbers that a code cell has printed or drawn, as `_values` does."""
+    return _values(IN_OUTPUT, _output(cell))
+
+
 def _literals(source: str) -> set[float]:
     """Return the numbers that stand in a piece of code."""
     numbers = set()
@@ -177,19 +182,20 @@ def numbers(notebook) -> list[tuple[int, str, bool]]:
         sections[-1].append((index, cell))
         if cell.cell_type == "code" and "colab" not in tags(cell):
             literals |= _literals(cell.source)
-            everything += _values(IN_OUTPUT, _output(cell))
+            everything += printed_by(cell)
+    before = []
     for section in sections:
-        printed = [
-            value for _, cell in section if cell.cell_type == "code" for value in _values(IN_OUTPUT, _output(cell))
-        ]
+        printed = [value for _, cell in section if cell.cell_type == "code" for value in printed_by(cell)]
         for index, cell in section:
             if cell.cell_type != "markdown" or "badges" in tags(cell):
                 continue
             apart = index == 0 or APART.search(cell.source)
             own = set().union(*map(_literals, re.findall(r"```python\n(.*?)```", cell.source, re.DOTALL)))
+            # What stands above a heading in its cell speaks of the section before.
+            pool = everything if apart else printed + (before if "\n## " in cell.source else [])
             for value, unit, percent, text in _values(IN_TEXT, prose(cell.source)):
-                pool = everything if apart else printed
                 found.append((index, text, _backed(value, unit, percent, pool, literals | own)))
+        before = printed
     return found
 
 
