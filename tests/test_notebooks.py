@@ -47,6 +47,7 @@ OTHER = {
         {"seed": 11, "hidden_units": 60, "learning_rate": 0.5, "batch_size": 200, "steps": 1_500},
     ],
     "11": [{"seed": 3, "strides": 4}, {"seed": 11, "strides": 24}],
+    "12": [{"seed": 3, "steps": 100}, {"seed": 11, "steps": 500}],
 }  # fmt: skip
 SENSELESS = {
     "strides": [0, 2.5],
