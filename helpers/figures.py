@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 
 UNSEEN = '<p style="position: absolute; width: 1px; height: 1px; overflow: hidden">{}</p>'
 STYLE = "helpers.series"
@@ -69,8 +70,8 @@ def _plain(text: str) -> str:
     return " ".join(text.replace("$", "").split())
 
 
-def _values(axis: Axes, which: str, values) -> list[str]:
-    """Write values as the axis labels them: names of categories, percentages, else numbers."""
+def _values(axis: Axes, which: str, values, near: float = 0.0) -> list[str]:
+    """Write values as the axis labels them: names of ticks (no further than `near`), percentages, else numbers."""
     values = np.ravel(np.asarray(values, dtype=float))
     formatter = getattr(axis, f"{which}axis").get_major_formatter()
     kind = type(formatter).__name__
@@ -78,12 +79,12 @@ def _values(axis: Axes, which: str, values) -> list[str]:
         return [f"{100 * value / formatter.xmax:.1f}%" for value in values]
     if kind == "StrMethodFormatter" and "%}" in formatter.fmt:
         return [f"{value:.1%}" for value in values]
-    if kind in ("FixedFormatter", "StrCategoryFormatter"):
+    if kind == "StrCategoryFormatter" or isinstance(getattr(axis, f"{which}axis").get_major_locator(), FixedLocator):
         places = getattr(axis, f"get_{which}ticks")()
         names = dict(zip(places, map(_plain, formatter.format_ticks(places)), strict=True))
-        near = [min(places, key=lambda place, value=value: abs(place - value), default=np.inf) for value in values]
-        if all(abs(place - value) < 0.5 and names[place] for place, value in zip(near, values, strict=True)):
-            return [names[place] for place in near]  # of two bars side by side, both belong to the tick between them
+        found = [min(places, key=lambda place, value=value: abs(place - value), default=np.inf) for value in values]
+        if all(abs(place - value) <= near and names[place] for place, value in zip(found, values, strict=True)):
+            return [names[place] for place in found]
     return _numbers(values)
 
 
@@ -116,7 +117,7 @@ def _bars(axis: Axes, bars: BarContainer) -> str:
     upright = bars.orientation != "horizontal"
     places = [bar.get_x() + bar.get_width() / 2 if upright else bar.get_y() + bar.get_height() / 2 for bar in bars]
     sizes = [bar.get_height() if upright else bar.get_width() for bar in bars]
-    names, values = _values(axis, "x" if upright else "y", places), _values(axis, "y" if upright else "x", sizes)
+    names, values = _values(axis, "x" if upright else "y", places, 0.45), _values(axis, "y" if upright else "x", sizes)
     if len(sizes) > 2 * MOST_POINTS:
         tallest = int(np.argmax(sizes))
         return f"{len(sizes)} bars, the tallest {values[tallest]} at {names[tallest]}"
@@ -156,22 +157,22 @@ def describe(figure: Figure) -> str:
     A line is told by its first, last, lowest and highest value, a short one point by point; bars by their names and
     sizes; a row of pictures by their titles. A `SeriesFigure`'s own words come first.
     """
-    parts, pictures = [], []
+    parts, pictures, words = [], [], getattr(figure, "words", "")
     for axis in figure.axes:
         if not axis.get_visible() or axis.get_label() == "<colorbar>":
             continue
         if axis.images and not axis.lines and not axis.containers:
             height, width = axis.images[0].get_array().shape[:2]
             pictures.append((_plain(axis.get_title()), f"{width} × {height}"))
-        elif text := _axes(axis):
+        elif (axis.axison or not words) and (text := _axes(axis)):
             parts.append(text)
     if pictures:
         titles, sizes = [title for title, _ in pictures if title], {size for _, size in pictures}
         count = "A picture" if len(pictures) == 1 else f"{len(pictures)} pictures"
         parts.insert(0, f"{count} of {' and '.join(sorted(sizes))}" + (f": {', '.join(titles)}" if titles else ""))
     title = _plain(figure.get_suptitle())
-    sentences = [getattr(figure, "words", ""), title, *parts, _plain(figure.get_supxlabel())]
-    return " ".join(f"{sentence.rstrip('.')}." for sentence in sentences if sentence)
+    sentences = [words, title, *parts, _plain(figure.get_supxlabel())]
+    return " ".join(f"{sentence.rstrip('.')}." for sentence in sentences if sentence) or "An empty figure."
 
 
 def brightness(figure: Figure) -> list[list[float]]:

@@ -70,7 +70,7 @@ def test_refresh_keeps_outputs_without_progress_bars_and_saves_the_picture(serie
         "import time\nfrom helpers import progress_bar\nbar = progress_bar(range(4))\n"
         "for i in bar:\n    time.sleep(0.5)\n    bar.write(f'step {i}')\nprint('done')"
     )
-    draw = "from helpers.plots import new_figure, show\nfigure, axes = new_figure()\nshow(figure, 'An empty figure')"
+    draw = "from helpers.plots import new_figure\nfigure, axes = new_figure()\nfigure"
     path = series("01_a.ipynb", (bar, []), (draw, ["picture"]))
     assert run(monkeypatch, "--in-place") == 0
     saved = nbformat.read(path, as_version=4)

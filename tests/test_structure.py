@@ -34,13 +34,6 @@ ABOVE_THE_LEVEL = r"\|=|@\w*cache|redirect_stdout|strict=|:=|\(\*[a-z]|, \*[a-z]
 LONGEST_LINE = tomllib.loads((ROOT / "notebooks" / ".ruff.toml").read_text(encoding="utf-8"))["line-length"]
 
 
-@pytest.fixture(autouse=True)
-def redesigned(path):
-    """Until all are: skip a notebook that has not got its new form."""
-    if not any("claims" in tags(cell) for cell in read(path).cells):
-        pytest.skip("not in the new form yet")
-
-
 def text_of(notebook) -> str:
     return "\n".join(cell.source for cell in notebook.cells)
 

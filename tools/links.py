@@ -70,6 +70,7 @@ def colab_cell(where: str) -> str:
         "# @title On Google Colab, run this cell first: it fetches the helpers and the data.\n"
         "import sys\n\n"
         'if "google.colab" in sys.modules:  # anywhere else, this cell does nothing\n'
+        "    %pip install --quiet --no-deps anywidget psygnal\n"
         f"    %pip install --quiet --no-deps git+https://github.com/{where}\n"
         "    from helpers.colab import prepare\n\n"
         "    prepare()"

@@ -1,6 +1,6 @@
 """What every figure of the series shares: its sizes, and the ten classes' colours and markers."""
 
-from helpers.figures import UNSEEN, SeriesFigure, new_figure, show_figure, show_png  # noqa: F401
+from helpers.figures import UNSEEN, SeriesFigure, new_figure, show_png  # noqa: F401
 
 WIDTH = 8.0  # inches; at DPI dots an inch this fills a notebook's column
 DPI = 100
@@ -25,9 +25,3 @@ CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 
 # For curves that are not classes: told apart by line style as well.
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#666666"
-
-
-def show(figure, alt: str) -> None:
-    """Show a figure below the cell, with `alt`. (Going: a figure shows and describes itself.)"""
-    figure.words = alt
-    show_figure(figure)
