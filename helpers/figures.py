@@ -66,8 +66,8 @@ def _numbers(values: np.ndarray) -> list[str]:
     return [text if ok else f"{value:,.1f}" for text, ok, value in zip(short, small, values, strict=True)]
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.replace("$", "").split())
+def _plain(text) -> str:
+    return " ".join(str(text).replace("$", "").split())
 
 
 def _values(axis: Axes, which: str, values, near: float = 0.0) -> list[str]:

@@ -19,7 +19,8 @@ class _Heedless:
         """Be known as the stream itself: tqdm's `write` wipes the bars that stand on the stream it prints to."""
         return self._stream == getattr(other, "_stream", other)
 
-    __hash__ = None
+    def __hash__(self) -> int:
+        return hash(self._stream)
 
     def write(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):

@@ -241,3 +241,13 @@ def test_nothing_points_at_somebodys_machine_and_nothing_is_large():
         if path.suffix in (".py", ".md", ".toml", ".yml", ".txt", ""):
             text = path.read_text(encoding="utf-8")
             assert not re.search(r"(?<![\w.\[\"(|])/(home|root|Users|work)/(?!jovyan\b)\w", text), path
+
+
+def test_the_half_day_plan_states_the_notebooks_own_minutes():
+    guide = (ROOT / "coursework" / "README.md").read_text(encoding="utf-8")
+    plan = guide[guide.index("**Half a day**") : guide.index("**Two weeks**")]
+    stated = dict(re.findall(r"(\d+) \((\d+)(?: minutes)?\)", plan))
+    assert len(stated) >= 4
+    for number, minutes in stated.items():
+        (path,) = [path for path in PATHS if path.name.startswith(f"{int(number):02d}_")]
+        assert f"about {minutes} minutes" in read(path).cells[0].source

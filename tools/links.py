@@ -114,6 +114,8 @@ def expected(where: str) -> dict[Path, str]:
             elif "colab" in tags:
                 cell.source = colab_cell(where)
                 cell.metadata |= {"cellView": "form", "jupyter": {"source_hidden": True}}  # on Colab; in JupyterLab
+            elif cell.cell_type == "markdown":
+                cell.source = moved(cell.source, where)
         texts[path] = nbformat.writes(notebook) + "\n"
     return texts
 
