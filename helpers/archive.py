@@ -7,12 +7,12 @@ the copy holds, nothing is extracted to disk, and `verified` holds every file ag
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 import re
 import stat
 import tarfile
+import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
@@ -249,7 +249,11 @@ def _sprite_records(name: str, content: Iterator[bytes], labels: np.ndarray) -> 
     """Yield the records of one picture, 500 at a time."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(b"".join(content)), formats=["PNG"]) as picture:
+    # Pillow wants to seek. On the disk the packed picture takes no memory beside the one that it unpacks to.
+    with tempfile.TemporaryFile() as packed:
+        packed.writelines(content)
+        packed.seek(0)
+        picture = Image.open(packed, formats=["PNG"])
         if (picture.mode, picture.size) != ("RGB", (1024, RECORDS)):
             raise DatasetError(f"{name} is a {picture.mode} picture of {picture.size}, not RGB of (1024, {RECORDS})")
         picture.load()
