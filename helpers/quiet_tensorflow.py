@@ -6,11 +6,9 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from helpers.errors import ProcessorError, warn
 
-CPUINFO = Path("/proc/cpuinfo")  # Linux
 # A process of its own keeps what is said, and shows it unless the last byte says that all went well.
 LISTENER = """
 import sys
@@ -24,17 +22,11 @@ def check_processor() -> None:
     """Raise `ProcessorError` on a processor without AVX, on which importing TensorFlow kills Python without a word."""
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return  # AVX belongs to Intel's and AMD's processors; others need none
-    if sys.platform == "win32":
-        import ctypes
-
-        has_avx = bool(ctypes.windll.kernel32.IsProcessorFeaturePresent(39))  # PF_AVX_INSTRUCTIONS_AVAILABLE
-    else:
-        try:
-            flags = next(line for line in CPUINFO.read_text().splitlines() if line.startswith("flags"))
-        except (OSError, StopIteration):
-            return  # nothing is known, so let TensorFlow try
-        has_avx = "avx" in flags.split()
-    if not has_avx:
+    try:
+        from numpy._core._multiarray_umath import __cpu_features__ as features
+    except ImportError:
+        return  # a NumPy that doesn't say, so let TensorFlow try
+    if not features.get("AVX", True):
         raise ProcessorError(
             "This computer's processor has no AVX instructions, which TensorFlow needs. Open the series on Binder or "
             "Colab, or on a computer built after about 2012; in a virtual machine, pass the host's processor through."

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from numpy._core._multiarray_umath import __cpu_features__
 
 from helpers import quiet_tensorflow
 from helpers.errors import ProcessorError
@@ -53,15 +54,22 @@ def test_who_started_tensorflow_before_is_told_what_that_means():
     assert "TensorFlow was at work before helpers was imported" in ran.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux says of the processor")
-def test_a_processor_without_avx_is_named_before_tensorflow_is_imported(tmp_path, monkeypatch):
-    monkeypatch.setattr(quiet_tensorflow.platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(quiet_tensorflow, "CPUINFO", tmp_path / "cpuinfo")
-    quiet_tensorflow.check_processor()  # nothing is known: no reason to stop
-    for flags, sound in (("fpu sse4_2 avx avx2", True), ("fpu sse4_2 avx2x", False)):
-        (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: {flags}\nbugs\t: none\n")
-        if sound:
+@pytest.mark.parametrize(
+    ("machine", "features", "sound"),
+    [
+        ("x86_64", {"AVX": True}, True),
+        ("x86_64", {"AVX": False, "AVX2": True}, False),
+        ("AMD64", {"AVX": False}, False),
+        ("arm64", {"AVX": False}, True),
+        ("x86_64", {}, True),  # nothing is known: no reason to stop
+    ],
+)
+def test_a_processor_without_avx_is_named_before_tensorflow_is_imported(machine, features, sound, monkeypatch):
+    assert "AVX" in __cpu_features__
+    monkeypatch.setattr(quiet_tensorflow.platform, "machine", lambda: machine)
+    monkeypatch.setattr("numpy._core._multiarray_umath.__cpu_features__", features)
+    if sound:
+        quiet_tensorflow.check_processor()
+    else:
+        with pytest.raises(ProcessorError, match="has no AVX instructions, which TensorFlow needs"):
             quiet_tensorflow.check_processor()
-        else:
-            with pytest.raises(ProcessorError, match="has no AVX instructions, which TensorFlow needs"):
-                quiet_tensorflow.check_processor()
