@@ -15,7 +15,7 @@ COLAB_PYTHON ?= python3.13
 help:           ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-LAB := $(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root)
+LAB := $(BIN)/jupyter lab --KernelManager.transport_encryption=auto $(if $(filter 0,$(shell id -u)),--allow-root)
 
 lab: data       ## open your copy of the series, my-notebooks/, in JupyterLab (ONLY=05 opens notebook 5)
 	@open=$$($(BIN)/python -m tools.working_copy $(ONLY)) && \

@@ -10,6 +10,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from tools.run_notebooks import ENCRYPTED
+
 ROOT = Path(__file__).resolve().parents[1]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SOLUTION = re.compile(r"<details>.*?```python\n(.*?)```.*?</details>", re.DOTALL)
@@ -75,7 +77,7 @@ def kernel() -> Iterator[Kernel]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         client = NotebookClient(
             nbformat.v4.new_notebook(), timeout=300, kernel_name="python3", record_timing=False, coalesce_streams=True,
-            resources={"metadata": {"path": folder}},
+            resources={"metadata": {"path": folder}}, config=ENCRYPTED,
         )  # fmt: skip
         with client.setup_kernel():
             yield Kernel(client)

@@ -16,6 +16,7 @@ import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from tqdm import tqdm
+from traitlets.config import Config
 
 from tools.tidy import tidy
 
@@ -24,6 +25,7 @@ NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "_build"
 PICTURE = ROOT / "docs" / "templates.png"
 CELL_TIMEOUT = 600  # seconds
+ENCRYPTED = Config({"KernelManager": {"transport_encryption": "auto"}})  # nobody else on the machine listens in
 
 
 def peak_memory(pid: int) -> float:
@@ -68,7 +70,7 @@ def run(path: Path, bar: tqdm) -> tuple[nbformat.NotebookNode, float, float]:
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook, timeout=CELL_TIMEOUT, kernel_name="python3", record_timing=False, coalesce_streams=True,
-        resources={"metadata": {"path": str(path.parent)}},
+        resources={"metadata": {"path": str(path.parent)}}, config=ENCRYPTED,
     )  # fmt: skip
     client.on_cell_start = lambda cell, cell_index: bar.set_description(f"{path.stem}, cell {cell_index + 1}")
     client.on_cell_complete = lambda cell, cell_index: bar.update()
