@@ -7,7 +7,6 @@ system lets go however a process ends, saves work: the others wait instead of fe
 
 import contextlib
 import os
-import platform
 import re
 import secrets
 import shutil
@@ -227,10 +226,10 @@ def sweep(folder: Path) -> None:
 
 
 def host() -> str:
-    """Name the running system, whose locks can be believed: all containers of a machine share it."""
-    with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return "".join(letter if letter.isalnum() else "_" for letter in platform.node()) or "unknown"
+    """Name the running system, whose locks can be believed: by when it started, which all its containers share."""
+    import psutil  # needed only to fetch
+
+    return str(round(psutil.boot_time() / 60))  # to the minute, as systems with a drifting clock know it
 
 
 def contents(folder: Path, pattern: str = "**/*") -> list[tuple[str, int]]:
