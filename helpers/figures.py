@@ -1,8 +1,8 @@
 """How figures are shown: each as a picture with a description made from what it draws.
 
 A notebook needs no call for it. When `helpers` is imported, IPython learns how to show a Matplotlib figure: as PNG,
-with alt text, and with the same words in a paragraph that only a screen reader finds, since JupyterLab (4.6) shows
-pictures without their alt text. That holds for a learner's `plt.plot` as for the figures of `helpers.plots`.
+with alt text, and with the same words on a pixel beside it that only a screen reader finds, since JupyterLab (4.6)
+shows pictures without their alt text. That holds for a learner's `plt.plot` as for the figures of `helpers.plots`.
 """
 
 import base64
@@ -20,7 +20,11 @@ from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-UNSEEN = '<p style="position: absolute; width: 1px; height: 1px; overflow: hidden">{}</p>'
+# A transparent picture of one pixel: GitHub strips styles, under which a paragraph would come into sight there.
+UNSEEN = (
+    '<img alt="{}" width="1" height="1" style="position: absolute" '
+    'src="data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7">'
+)
 STYLE = "helpers.series"
 MOST_POINTS = 12  # of a line that are read out one by one
 MOST_PICTURES = 40  # of a figure whose brightness is noted
