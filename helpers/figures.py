@@ -11,6 +11,7 @@ import io
 import warnings
 from collections.abc import Callable
 from html import escape
+from typing import Any
 
 import numpy as np
 from matplotlib import style
@@ -86,7 +87,7 @@ def _values(axis: Axes, which: str, values, near: float = 0.0) -> list[str]:
     if kind == "StrCategoryFormatter" or isinstance(getattr(axis, f"{which}axis").get_major_locator(), FixedLocator):
         places = getattr(axis, f"get_{which}ticks")()
         names = dict(zip(places, map(_plain, formatter.format_ticks(places)), strict=True))
-        found = [min(places, key=lambda place, value=value: abs(place - value), default=np.inf) for value in values]
+        found = [places[np.argmin(np.abs(places - value))] if len(places) else np.inf for value in values]
         if all(abs(place - value) <= near and names[place] for place, value in zip(found, values, strict=True)):
             return [names[place] for place in found]
     return _numbers(values)
@@ -98,8 +99,13 @@ def _named(artist, text: str) -> str:
     return text if label.startswith("_") or not label else f"{_plain(label)}: {text}"
 
 
+def _filled(values) -> np.ndarray:
+    """Return numbers as floats, with NaN where they are masked."""
+    return np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
+
+
 def _line(axis: Axes, line) -> str:
-    x, y = (np.ma.filled(np.ma.asarray(part, dtype=float), np.nan).ravel() for part in line.get_data(orig=False))
+    x, y = [_filled(part).ravel() for part in line.get_data(orig=False)]
     seen = np.isfinite(x) & np.isfinite(y)
     if not seen.any():
         return "nothing to draw"
@@ -133,7 +139,9 @@ def _axes(axis: Axes) -> str:
     if not axis.axison and not axis.images:
         written = [_plain(text.get_text()) for text in axis.texts]
         return ": ".join(filter(None, (_plain(axis.get_title()), ", ".join(filter(None, written)))))
-    parts, owners, whiskers = [], {}, set()
+    parts: list[str] = []
+    owners: dict[Any, ErrorbarContainer] = {}
+    whiskers: set[Any] = set()
     for container in axis.containers:
         if isinstance(container, BarContainer):
             parts.append(_named(container, _bars(axis, container)))
@@ -144,10 +152,10 @@ def _axes(axis: Axes) -> str:
         if line.get_visible() and line not in whiskers:
             parts.append(_named(owners.get(line, line), _line(axis, line)))
     for points in axis.collections:
-        if isinstance(points, PathCollection) and len(points.get_offsets()):
-            parts.append(_named(points, f"{len(points.get_offsets()):,} points"))
+        if isinstance(points, PathCollection) and np.shape(points.get_offsets())[0]:
+            parts.append(_named(points, f"{np.shape(points.get_offsets())[0]:,} points"))
     for image in axis.images:
-        height, width = image.get_array().shape[:2]
+        height, width = _filled(image.get_array()).shape[:2]
         parts.append(f"a picture of {width} × {height}")
     title, x, y = (_plain(text) for text in (axis.get_title(), axis.get_xlabel(), axis.get_ylabel()))
     against = " against ".join(filter(None, (y, x))) if parts and not axis.images else ""
@@ -166,7 +174,7 @@ def describe(figure: Figure) -> str:
         if not axis.get_visible() or axis.get_label() == "<colorbar>":
             continue
         if axis.images and not axis.lines and not axis.containers:
-            height, width = axis.images[0].get_array().shape[:2]
+            height, width = _filled(axis.images[0].get_array()).shape[:2]
             pictures.append((_plain(axis.get_title()), f"{width} × {height}"))
         elif (axis.axison or not words) and (text := _axes(axis)):
             parts.append(text)
@@ -184,10 +192,10 @@ def brightness(figure: Figure) -> list[list[float]]:
 
     A comparison of two figures reads it: the description alone does not tell one picture from another.
     """
-    levels = []
+    levels: list[list[float]] = []
     for axis in figure.axes:
         for image in axis.images[: MOST_PICTURES - len(levels)]:
-            values = np.ma.filled(np.ma.asarray(image.get_array(), dtype=float), np.nan)
+            values = _filled(image.get_array())
             if values.ndim == 2:
                 values = np.asarray(image.norm(values), dtype=float)[..., np.newaxis]
             elif np.asarray(image.get_array()).dtype == np.uint8:
@@ -202,7 +210,7 @@ def png(figure: Figure) -> bytes:
     """Return a figure as a PNG file: a `SeriesFigure` in the series' style, any other in the learner's."""
     file = io.BytesIO()
     tight = None if figure.get_layout_engine() else "tight"
-    options = dict(format="png", metadata={"Software": None}, bbox_inches=tight)
+    options: dict[str, Any] = dict(format="png", metadata={"Software": None}, bbox_inches=tight)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a layout too narrow: no words for a learner's page
         if isinstance(figure, SeriesFigure):

@@ -12,5 +12,5 @@ def smooth(values: np.ndarray, window: int) -> np.ndarray:
 
     Notebook 6 leaves out the ends; a curve that grows while you watch needs them.
     """
-    window = np.ones(max(1, min(window, len(values))))
-    return np.convolve(values, window, mode="same") / np.convolve(np.ones(len(values)), window, mode="same")
+    around = np.ones(max(1, min(window, len(values))))
+    return np.convolve(values, around, mode="same") / np.convolve(np.ones(len(values)), around, mode="same")

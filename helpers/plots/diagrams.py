@@ -3,6 +3,8 @@
 Every number in them comes from the arrays that are handed in.
 """
 
+from typing import Any
+
 import numpy as np
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
@@ -85,10 +87,12 @@ def weighted_sum(pixels: np.ndarray, weights: np.ndarray, bias: float, class_nam
     heights = [2.2, 1.96, 1.72, 1.5, 1.26]
     centres = [left + size / 2 for left in lefts]
     for height, place in zip(heights, SHOWN, strict=True):
-        values = [_number(part[place], 3) for part in (pixels, weights, products)] if place is not None else ["⋮"] * 3
-        for centre, value in zip(centres, values, strict=True):
+        written = [_number(part[place], 3) for part in (pixels, weights, products)] if place is not None else ["⋮"] * 3
+        for centre, value in zip(centres, written, strict=True):
             axis.text(centre, height, value, ha="center", va="center", fontsize=11)
-        axis.text(0.1, height, names.get(place, "⋮"), ha="left", va="center", fontsize=11, color=GREY)
+        axis.text(
+            0.1, height, names.get(-1 if place is None else place, "⋮"), ha="left", va="center", fontsize=11, color=GREY
+        )
         if place is not None:
             for left, sign in zip(lefts[1:], "×=", strict=True):
                 axis.text(left - 0.2, height, sign, ha="center", va="center", fontsize=11)
@@ -141,7 +145,7 @@ def matrix_product(images: np.ndarray, pixels: np.ndarray, weights: np.ndarray, 
             text = "⋮" if place is None else _number(weight[place], 2)
             axis.text(column, height - 0.93 - line * step, text, **style)
         axis.text(column, height - 2.37, _number(bias, 1), **style)
-    shades = {"alpha": 0.13, "linewidth": 0}
+    shades: dict[str, Any] = {"alpha": 0.13, "linewidth": 0}
     wide = 10 * cell
     axis.add_patch(Rectangle((right, height - 2.07), wide, 1.29, color=ORANGE, **shades))
     axis.add_patch(Rectangle((right, height - 2.5), wide, 0.26, color=ORANGE, **shades))

@@ -126,7 +126,7 @@ def feedback_loop(
         The figure.
     """
     height = 4.8
-    figure = SeriesFigure(figsize=(WIDTH, height), layout="none")
+    figure = SeriesFigure(figsize=(WIDTH, height), layout="none")  # type: ignore[arg-type]  # Matplotlib knows it, its types do not
     axis = figure.add_axes((0, 0, 1, 1))
     axis.axis("off")
     for middle, title, rows in ((3.65, "Training", training), (0.8, "Testing", testing)):
@@ -162,8 +162,7 @@ def feedback_loop(
 def _box(axis, corner: tuple[float, float], width: float, height: float, text: str, colour: str) -> None:
     """Draw a rounded white box with a coloured edge and a text in its middle; lengths in inches."""
     inner = (corner[0] + 0.08, corner[1] + 0.08), width - 0.16, height - 0.16
-    look = {"boxstyle": "round,pad=0.08", "facecolor": "white", "edgecolor": colour, "linewidth": 2}
-    axis.add_patch(FancyBboxPatch(*inner, **look))
+    axis.add_patch(FancyBboxPatch(*inner, boxstyle="round,pad=0.08", facecolor="white", edgecolor=colour, linewidth=2))
     axis.text(corner[0] + width / 2, corner[1] + height / 2, text, ha="center", va="center", fontsize=10)
 
 
