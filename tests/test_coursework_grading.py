@@ -166,7 +166,7 @@ AUTOMATIC = DATA.points - 3
 MALICE = {
     "exits": ("import os; os._exit(0)", 0),
     "crashes": ("import ctypes; ctypes.string_at(0)", 0),
-    "hogs memory": ("import mmap; m = mmap.mmap(-1, 2**32)\nfor _ in range(16): m.write(bytes(2**28))", 0),
+    "hogs memory": ("x = [b'x' * 2**28 for _ in range(10)]\nimport time; time.sleep(9)", 0),
     "patches assert's world": (
         "import builtins, numpy as np\nnp.array_equal = np.allclose = np.isclose = lambda *a, **k: True\n"
         "builtins.AssertionError = Exception\ndef decode(record): return 0, np.zeros((32, 32, 3), np.uint8)", 0,

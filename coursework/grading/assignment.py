@@ -40,6 +40,18 @@ def question_of(cell) -> str | None:
     return match[0] if match else None
 
 
+def defined(source: str) -> set[str]:
+    """Return the names of the functions and variables that a cell defines."""
+    found = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+    return found
+
+
 @dataclass(frozen=True)
 class Question:
     """A question: what it is called, what it is worth, and whether a person grades it."""
@@ -83,18 +95,12 @@ class Assignment:
     @cached_property
     def answers(self) -> set[str]:
         """The names that a test takes from the submission: those of answers, and of probes, which use answers."""
-        found = set()
-        for cell in self.cells:
-            if cell.cell_type == "code" and (mark(cell, "solution") or "probe" in tags(cell)):
-                for node in ast.parse(cell.source).body:
-                    if isinstance(node, ast.FunctionDef):
-                        found.add(node.name)
-                    elif isinstance(node, ast.Assign | ast.AnnAssign):
-                        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                        found |= {
-                            name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)
-                        }
-        return found
+        cells = [
+            cell
+            for cell in self.cells
+            if cell.cell_type == "code" and (mark(cell, "solution") or "probe" in tags(cell))
+        ]
+        return set().union(*(defined(cell.source) for cell in cells))
 
     @cached_property
     def questions(self) -> list[Question]:
@@ -140,7 +146,8 @@ def read_submitted(data: bytes) -> nbformat.NotebookNode:
             warnings.simplefilter("ignore")  # nbformat mends doubled cell ids, and says so
             notebook = nbformat.reads(data.decode("utf-8"), as_version=4)
         for cell in notebook.cells:
-            cell.source = cell.source if isinstance(cell.source, str) else "".join(cell.source)
+            source = cell.source if isinstance(cell.source, str) else "".join(cell.source)
+            cell.source = source.encode("utf-8", "backslashreplace").decode()
             cell.metadata.get("tags"), cell.cell_type + ""
     except Exception as error:  # whatever nbformat stumbles over in a file that somebody made by hand
         raise Unreadable(f"The file is no notebook that can be read ({type(error).__name__}).") from None

@@ -36,6 +36,7 @@ from coursework.grading.assignment import (
     read_submitted,
 )
 from coursework.grading.judge import SECONDS
+from coursework.grading.student import PATIENCE
 from helpers import progress_bar
 from helpers.data import find_data
 
@@ -106,7 +107,7 @@ def find_submissions(folder: Path) -> list[Found]:
             inside = list(_in_folder(entry))
         elif entry.suffix == ".ipynb":
             inside = [_file(entry.stem, entry)]
-        elif entry.suffix == ".zip" and not entry.is_symlink():
+        elif entry.suffix == ".zip" and entry.is_file() and not entry.is_symlink():
             inside = list(_in_zip(entry))
         else:
             continue
@@ -164,11 +165,15 @@ def run_judge(assignment: Assignment, found: Found, settings: dict) -> dict:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     try:
         done = subprocess.run(
-            command, input=json.dumps(job).encode(), env=environment, capture_output=True, timeout=2 * SECONDS
+            command,
+            input=json.dumps(job).encode(),
+            env=environment,
+            capture_output=True,
+            timeout=2 * PATIENCE * SECONDS,
         )
         result = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
-        return nothing(assignment, f"Grading took over {2 * SECONDS} s.")
+        return nothing(assignment, f"Grading took over {2 * PATIENCE * SECONDS} s.")
     except ValueError:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
         return nothing(assignment, f"Grading stopped. {''.join(last):.300}")

@@ -12,18 +12,20 @@ import contextlib
 import io
 import json
 import os
-import shutil
+import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from coursework.grading import sandbox
-from coursework.grading.assignment import Assignment, mark, question_of, read_assignment, read_submitted, tags
-from coursework.grading.student import Ended, Refused, Student, StudentError
+from coursework.grading import sandbox, values
+from coursework.grading.assignment import Assignment, defined, mark, question_of, read_assignment, read_submitted, tags
+from coursework.grading.student import Ended, Refused, Student, StudentError, remove
 
-SECONDS = 300  # for a submission, its tests included
+SECONDS = 300  # of processor time for a submission's process, restarts included, and as much for the tests
+TEST_SECONDS = 60  # of processor time for one test's own computing
+MEMORY = 3 * 2**30  # bytes for the tests, whatever an answer gives them to work on
 RESTARTS = 4
+HIDDEN = "### BEGIN HIDDEN TESTS"
 
 
 def steps_of(assignment: Assignment, notebook, student_id: str) -> tuple[list[tuple[str | None, str]], list[str]]:
@@ -33,7 +35,7 @@ def steps_of(assignment: Assignment, notebook, student_id: str) -> tuple[list[tu
     submission has changed, lost or doubled them, and with the student's real id. Tests and pictures do not run.
     """
     steps, remarks, seen = [], [], set()
-    waiting = sorted(assignment.given + assignment.probes)
+    waiting = sorted(assignment.given + assignment.probes)  # a probe may define what students use, such as tf
 
     def give(up_to: int) -> None:
         while waiting and waiting[0] <= up_to:
@@ -76,11 +78,11 @@ def own_names(assignment: Assignment, student_id: str) -> dict:
 class Session:
     """A submission's process that is started again where it ends, without the cell that ended it."""
 
-    def __init__(self, start, steps: list[tuple[str | None, str]], deadline: float):
-        self._start, self._steps, self._deadline = start, steps, deadline
+    def __init__(self, start, steps: list[tuple[str | None, str]], probes: dict[str, str]):
+        self._start, self._steps, self._probes = start, steps, probes
         self._student: Student | None = None
         self._left_out: set[int] = set()
-        self._starts = 0
+        self._starts, self._spent = 0, 0.0
         self.remarks: list[str] = []
         self.outcomes: dict[str, dict] = {}  # by question: what its cells printed, and their error
 
@@ -90,54 +92,60 @@ class Session:
             self._starts += 1
             if self._starts > RESTARTS:
                 raise StudentError("Its process ended too many times to go on.")
-            student = self._start()
+            if self._spent >= SECONDS:
+                raise StudentError(f"The submission took over {SECONDS} s of processor time in all.")
+            student = self._start(SECONDS - self._spent)
+            outcomes, index, question = {}, None, None
             try:
                 for index, (question, source) in enumerate(self._steps):
                     if index not in self._left_out:
-                        self._run(student, index, question, source)
+                        error, printed = student.run(source)
+                        if question:
+                            before = outcomes.get(question, {"printed": ""})
+                            outcomes[question] = {"printed": before["printed"] + printed, "error": error}
                 self._student = student
-            except StudentError:
-                student.end()
-                raise
             except Ended as end:
+                self._spent += student.spent
                 self._left_out.add(index)
                 where = f"the answer to {question}" if question else "a cell"
                 self.remarks.append(f"{end} This happened in {where}, which was then left out.")
                 if question:
-                    self.outcomes[question] = {"printed": "", "error": str(end)}
+                    outcomes[question] = {"printed": "", "error": str(end)}
+            self.outcomes |= outcomes
         return self._student
-
-    def _run(self, student: Student, index: int, question: str | None, source: str) -> None:
-        if time.monotonic() > self._deadline:
-            raise StudentError(f"The submission took over {SECONDS} s in all.")
-        error, printed = student.run(source)
-        if question:
-            before = self.outcomes.get(question, {"printed": ""})
-            self.outcomes[question] = {"printed": before["printed"] + printed, "error": error}
 
     def run(self, source: str) -> tuple[str | None, str]:
         return self.student().run(source)
 
     def test(self, source: str, answers: set[str], names: dict) -> str | None:
-        """Run a test; return None where it passes, or what it says."""
-        tree = ast.parse(source)
-        named = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        """Run a test, its visible part and then its hidden one; return None where it passes, or what it says."""
+        visible, _, hidden = source.partition(HIDDEN)
+        named = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
         own = {node.id for node in named if isinstance(node.ctx, ast.Store)}
-        used = {node.id for node in named} & answers - own
+        used = sorted({node.id for node in named} & answers - own)
+        most = 1_000
         try:
-            if time.monotonic() > self._deadline:
-                raise StudentError(f"The submission took over {SECONDS} s in all.")
-            student = self.student()
-            fetched = {name: student.value(name) for name in sorted(used)}
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                exec(compile(tree, "test", "exec"), dict(names) | fetched)
+            student, names = self.student(), dict(names)
+            student.hidden = False
+            names |= {name: student.value(name, self._probes.get(name)) for name in used}
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), time_limit():
+                exec(compile(visible, "test", "exec"), names)
+                student.hidden, most = True, 200
+                exec(compile(hidden, "hidden test", "exec"), names)
+        except Refused:
+            raise
         except Ended as end:
+            self._spent += student.spent
             self._student = None
             return f"{end} This happened while a test used the answer."
         except AssertionError as error:
-            return str(error) or "A check of this answer does not hold."
+            return values.printable(error, most) or "A check of this answer does not hold."
+        except TimeoutError:
+            self.end()  # perhaps in the middle of an answer
+            return f"A check of this answer took over {TEST_SECONDS} s."
         except Exception as error:
-            return f"A check stopped with {type(error).__name__}: {error}. Are shapes and types as asked?"
+            what = type(error).__name__ if student.hidden else f"{type(error).__name__}: {values.printable(error)}"
+            return f"A check stopped with {what}. Are shapes and types as asked?"
         return None
 
     def end(self) -> None:
@@ -147,25 +155,41 @@ class Session:
 
 
 @contextlib.contextmanager
+def time_limit(seconds: float = TEST_SECONDS):
+    """Raise `TimeoutError` in this process after so many seconds of its own processor time."""
+
+    def stop(*_):
+        raise TimeoutError
+
+    signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+@contextlib.contextmanager
 def session(assignment: Assignment, notebook, student_id: str, settings: dict):
     """Give a `Session` for a submitted notebook, and remarks about what was odd in it; tidy up afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="submission-"))
 
-    def start() -> Student:
-        shutil.rmtree(folder)
+    def start(seconds: float) -> Student:
+        remove(folder)
         folder.mkdir(mode=0o700)
         paths = {name: Path(settings[name]) for name in ("data", "fonts", "helpers", "forbidden")}
-        return Student(folder, **paths, isolated=settings["isolated"], deadline=deadline)
+        return Student(folder, **paths, isolated=settings["isolated"], seconds=seconds)
 
-    deadline = time.monotonic() + SECONDS
     steps, remarks = steps_of(assignment, notebook, student_id)
-    opened = Session(start, steps, deadline)
+    probes = {name: cell.source for cell in map(assignment.cells.__getitem__, assignment.probes)
+              for name in defined(cell.source)}  # fmt: skip
+    opened = Session(start, steps, probes)
     opened.remarks += remarks
     try:
         yield opened
     finally:
         opened.end()
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
 
 
 def judge(assignment: Assignment, notebook, student_id: str, settings: dict) -> dict:
@@ -190,7 +214,7 @@ def main() -> None:
     report = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.environ["CIFAR10_HOME"] = job["settings"]["data"]
-    sandbox.set_limits({"RLIMIT_DATA": 6 * 2**30, "RLIMIT_CORE": 0})
+    sandbox.set_limits({"RLIMIT_DATA": MEMORY, "RLIMIT_CORE": 0, "RLIMIT_CPU": SECONDS})
     assignment = read_assignment(job["assignment"])
     notebook = read_submitted(base64.b64decode(job["notebook"]))
     try:

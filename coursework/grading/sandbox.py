@@ -18,26 +18,56 @@ from pathlib import Path
 # Landlock: the three calls have the same numbers on every architecture.
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
-IOCTL_DEV = 1 << 15
-NEW_RIGHTS = {1: 1 << 13, 2: 1 << 14, 3: 1 << 15, 4: 1 << 15, 5: 1 << 16}  # version: one above its highest right
+MAKE_DIR, MAKE_REG, TRUNCATE = 1 << 7, 1 << 8, 1 << 14
+# No right to remove, rename or link: what is written stays where it can be counted, and deleted files hold no space.
+WRITABLE = EXECUTE | WRITE_FILE | READ_FILE | READ_DIR | MAKE_DIR | MAKE_REG | TRUNCATE
+HIGHEST = {3: 14, 4: 14, 5: 15}  # the highest right of a version; later ones have 15
+CONNECT_AND_BIND, SIGNALS_AND_SOCKETS = 3, 3  # Landlock's own rules for the network (version 4), its scopes (version 6)
 
 DENIED = (
-    # network (Landlock's own rules know TCP only)
-    "socket", "io_uring_setup", "io_uring_enter", "io_uring_register",
-    # other processes: starting, signalling, reading, slowing them down
-    "fork", "vfork", "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open", "pidfd_getfd",
-    "pidfd_send_signal", "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp", "setpriority",
-    "sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr", "ioprio_set",
+    # network (Landlock's own rules know TCP only), and what passes open files on
+    "socket", "sendmsg", "sendmmsg", "io_uring_setup", "io_uring_enter", "io_uring_register", "io_setup",
+    # other processes: starting, signalling
+    "fork", "vfork", "execve", "execveat", "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo",
+    "pidfd_open", "pidfd_getfd", "pidfd_send_signal", "setpgid", "setsid",
+    # tracing, watching
+    "ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "get_robust_list", "perf_event_open", "bpf", "syslog",
+    "inotify_init", "inotify_init1", "inotify_add_watch", "fanotify_init", "fanotify_mark", "cachestat", "mincore",
+    "statmount", "listmount", "name_to_handle_at", "open_by_handle_at", "lookup_dcookie",
+    # slowing down, holding up
+    "setpriority", "ioprio_set", "sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr", "flock",
+    "process_madvise", "process_mrelease", "migrate_pages", "move_pages", "sync", "syncfs", "membarrier", "fadvise64",
     # what belongs to a file but is no opening of it: Landlock lets it pass
     "chmod", "fchmod", "fchmodat", "chown", "fchown", "lchown", "fchownat", "utime", "utimes", "futimesat", "utimensat",
     "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr",
     # memory that outlives the process or that no limit counts
-    "memfd_create", "memfd_secret", "shmget", "shmat", "msgget", "semget", "mq_open",
+    "memfd_create", "memfd_secret", "remap_file_pages", "shmget", "shmat", "shmctl", "msgget", "msgsnd", "msgrcv",
+    "msgctl", "semget", "semop", "semtimedop", "semctl", "mq_open", "mq_unlink",
     # ways to other powers
-    "unshare", "setns", "bpf", "perf_event_open", "userfaultfd", "add_key", "request_key", "keyctl",
+    "unshare", "setns", "userfaultfd", "add_key", "request_key", "keyctl", "personality",
 )  # fmt: skip
-DENIED_NUMBERS = (452, 463, 466, 469)  # fchmodat2, setxattrat, removexattrat, file_setattr: newer than most libseccomp
-CLONE_THREAD = 0x10000
+# The same of calls newer than most libseccomp: fchmodat2, setxattrat, removexattrat, file_setattr, process_mrelease,
+# cachestat, statmount, listmount.
+DENIED_NUMBERS = (452, 463, 466, 469, 448, 451, 457, 458)
+PRETENDED = ("unlink", "unlinkat", "rmdir")  # seem to work, which tempfile asks for; the file stays, and counts
+UNSUPPORTED = ("fallocate", "openat2")  # fail as on a system without them, and Python does without
+LOW = 0xFFFFFFFF  # the part of an argument that the kernel looks at
+# (call, argument, mask, value): denied where the argument, masked, has the value.
+DENIED_ARGUMENTS = (
+    ("clone", 0, 0x10000, 0),  # CLONE_THREAD: threads yes, processes no
+    ("prctl", 0, LOW, 1), ("prctl", 0, LOW, 62),  # PR_SET_PDEATHSIG: it dies with its parent; PR_SCHED_CORE
+    *(("fcntl", 1, LOW, command) for command in (
+        8, 10, 15,  # F_SETOWN, F_SETSIG, F_SETOWN_EX: signals to whom it likes
+        6, 7, 37, 38, 1024, 1026, 1031,  # locks, leases, notes of changes, the size of a pipe
+    )),
+    ("ioctl", 1, LOW, 0x8901), ("ioctl", 1, LOW, 0x8902),  # FIOSETOWN, SIOCSPGRP
+    *(("ioctl", 1, 0x4000FF00, 0x40000000 | kind << 8) for kind in (0x66, 0x58, 0x94)),  # flags of files and disks
+    ("mmap", 3, 0x21, 0x21),  # shared anonymous memory, which RLIMIT_DATA does not count
+    ("mmap", 3, 0x100, 0x100), ("mmap", 3, 0x40000, 0x40000),  # nor memory that grows down, nor huge pages
+    ("madvise", 2, LOW, 21),  # MADV_PAGEOUT: what others have read stays in memory
+    ("clock_gettime", 0, 0x80000000, 0x80000000),  # clocks of other processes
+    ("open", 1, 0x400000, 0x400000), ("openat", 2, 0x400000, 0x400000),  # O_TMPFILE: a file in no folder
+)  # fmt: skip
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 24, 38, 47
 
 
@@ -80,18 +110,19 @@ def missing() -> str | None:
 
 def _lock_files(readable: Iterable[Path], writable: Iterable[Path]) -> None:
     """Let this process open nothing but what lies under `readable`, and write nothing but under `writable`."""
-    libc = _libc()
-    everything = NEW_RIGHTS.get(landlock_version(), 1 << 16) - 1
+    libc, version = _libc(), landlock_version()
+    everything = (2 << HIGHEST.get(version, 15)) - 1
 
     class Rule(ctypes.Structure):
         _pack_ = 1
         _fields_ = [("rights", ctypes.c_uint64), ("parent", ctypes.c_int32)]
 
-    handled = ctypes.c_uint64(everything)
-    ruleset = libc.syscall(CREATE_RULESET, ctypes.byref(handled), ctypes.c_size_t(8), ctypes.c_uint32(0))
+    handled = (ctypes.c_uint64 * 3)(everything, CONNECT_AND_BIND, SIGNALS_AND_SOCKETS)
+    size = 8 if version < 4 else 16 if version < 6 else 24
+    ruleset = libc.syscall(CREATE_RULESET, ctypes.byref(handled), ctypes.c_size_t(size), ctypes.c_uint32(0))
     if ruleset < 0:
         raise SandboxError(f"Landlock refuses its rules ({os.strerror(ctypes.get_errno())}).")
-    rules = [(path, READ_FILE | READ_DIR | EXECUTE) for path in readable] + [(path, everything) for path in writable]
+    rules = [(path, READ_FILE | READ_DIR | EXECUTE) for path in readable] + [(path, WRITABLE) for path in writable]
     for path, rights in rules:
         try:
             opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -113,25 +144,28 @@ def _lock_calls() -> None:
     seccomp = ctypes.CDLL("libseccomp.so.2")
     seccomp.seccomp_init.restype = ctypes.c_void_p
     allow, deny, absent = 0x7FFF0000, 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS
-    masked_equal, not_equal, equal = 7, 1, 4
+    not_equal, masked_equal = 1, 7
     context = ctypes.c_void_p(seccomp.seccomp_init(ctypes.c_uint32(allow)))
+    seccomp.seccomp_attr_set(context, 2, ctypes.c_uint32(0x80000000))  # calls of another architecture end the process
 
-    def refuse(number: int, action: int = deny, *comparisons: _Comparison) -> None:
+    def refuse(call: str | int, action: int = deny, *comparisons: _Comparison) -> None:
+        number = call if isinstance(call, int) else seccomp.seccomp_syscall_resolve_name(call.encode())
         array = (_Comparison * max(1, len(comparisons)))(*comparisons)
+        if number == -1:  # a libseccomp older than the call does not know it
+            return
         if seccomp.seccomp_rule_add_array(context, ctypes.c_uint32(action), number, len(comparisons), array):
-            raise SandboxError(f"libseccomp refuses a rule for the system call {number}.")
+            raise SandboxError(f"libseccomp refuses a rule for the system call {call}.")
 
-    for name in DENIED:
-        number = seccomp.seccomp_syscall_resolve_name(name.encode())
-        if number != -1:  # a libseccomp older than the call does not know it
-            refuse(number)
-    for number in DENIED_NUMBERS:
-        refuse(number)
-    find = seccomp.seccomp_syscall_resolve_name
-    refuse(find(b"clone"), deny, _Comparison(0, masked_equal, CLONE_THREAD, 0))  # threads yes, processes no
+    for call in (*DENIED, *DENIED_NUMBERS):
+        refuse(call)
+    for call in UNSUPPORTED:
+        refuse(call, absent)
+    for call in PRETENDED:
+        refuse(call, 0x50000)
+    for call, argument, mask, value in DENIED_ARGUMENTS:
+        refuse(call, deny, _Comparison(argument, masked_equal, mask, value))
     refuse(435, absent)  # clone3 hides its flags from a filter; without it the C library uses clone
-    refuse(find(b"prlimit64"), deny, _Comparison(0, not_equal, 0))  # other processes' limits
-    refuse(find(b"prctl"), deny, _Comparison(0, equal, PR_SET_PDEATHSIG))  # it dies with its parent
+    refuse("prlimit64", deny, _Comparison(0, not_equal, 0))  # other processes' limits
     if seccomp.seccomp_load(context):
         raise SandboxError("The kernel refuses the seccomp filter.")
 
@@ -168,6 +202,8 @@ def enter(readable: Iterable[Path], writable: Iterable[Path], forbidden: Path) -
         raise SandboxError(problem)
     if len(os.listdir("/proc/self/task")) > 1:
         raise SandboxError("The process has started threads already, which would stay outside.")
+    import fcntl  # not on Windows either
+
     libc = _libc()
     parent = os.getppid()
     libc.prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)
@@ -181,6 +217,7 @@ def enter(readable: Iterable[Path], writable: Iterable[Path], forbidden: Path) -
         "reach the network": lambda: socket.socket().close(),
         "start a process": os.fork,
         "signal the grader": lambda: os.kill(parent, 0),
+        "have the system signal the grader": lambda: fcntl.fcntl(0, fcntl.F_SETOWN, parent),
     }
     for deed, attempt in tries.items():
         try:

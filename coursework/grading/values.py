@@ -3,12 +3,20 @@
 import base64
 import json
 import math
+import re
 
 import numpy as np
 
 KINDS = "biuf"  # of arrays: bool, integers and floats of at most 8 bytes
 LARGEST = 64_000_000  # bytes of one message
 DEEPEST = 8  # lists within lists
+MOST_ITEMS = 2_000_000  # of all lists in one message; an array counts as one
+
+
+def printable(text, most: int = 500) -> str:
+    """Return a text that nobody vouches for in `most` characters that can be written in UTF-8, odd ones escaped."""
+    text = str(text)[:most].encode("utf-8", "backslashreplace").decode()
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", lambda odd: repr(odd[0])[1:-1], text)
 
 
 class ValueTrouble(Exception):
@@ -19,22 +27,26 @@ def _plain(value, depth: int = 0):
     """Return `value` in terms of JSON."""
     if depth > DEEPEST:
         raise ValueTrouble("lists nested too deeply")
-    if value is None or type(value) in (bool, str):
+    if value is None or isinstance(value, bool):
         return value
-    if type(value) is int:
+    if isinstance(value, str):  # NumPy's strings as well
+        return str.__str__(value)
+    if isinstance(value, int):
         if abs(value) >= 2**63:
             raise ValueTrouble("a whole number of more than 64 bits")
-        return value
-    if type(value) is float:
-        return value if math.isfinite(value) else {"float": repr(value)}
-    if type(value) in (list, tuple):
-        return {type(value).__name__: [_plain(item, depth + 1) for item in value]}
-    if type(value) is dict:
+        return int(value)
+    if isinstance(value, float) and not isinstance(value, np.generic):
+        return float(value) if math.isfinite(value) else {"float": repr(float(value))}
+    if isinstance(value, list | tuple):  # named tuples as well
+        return {"list" if isinstance(value, list) else "tuple": [_plain(item, depth + 1) for item in value]}
+    if isinstance(value, dict):  # ordered ones as well
         return {"dict": [[_plain(key, depth + 1), _plain(item, depth + 1)] for key, item in value.items()]}
     if hasattr(value, "numpy") and not isinstance(value, np.ndarray):  # TensorFlow's tensors and variables
         value = value.numpy()
     if isinstance(value, np.ndarray | np.generic):
         array = np.asarray(value)
+        if array.dtype.kind == "U":
+            return _plain(array.tolist(), depth)
         if array.dtype.kind not in KINDS or array.dtype.itemsize > 8:
             raise ValueTrouble(f"an array of type {array.dtype}")
         if array.nbytes > LARGEST // 2:
@@ -55,10 +67,10 @@ def encode(value) -> bytes:
 def _value(plain, depth: int = 0):
     if depth > 2 * DEEPEST + 4:
         raise ValueTrouble("lists nested too deeply")
+    if isinstance(plain, list):
+        raise ValueTrouble("a bare list")
     if not isinstance(plain, dict):
-        if isinstance(plain, list):
-            raise ValueTrouble("a bare list")
-        return plain
+        return printable(plain, LARGEST) if isinstance(plain, str) else plain
     ((kind, content),) = plain.items()
     if kind == "float":
         return float(content)
@@ -78,6 +90,8 @@ def _value(plain, depth: int = 0):
 
 def decode(line: bytes):
     """Return the value in a line of JSON that nobody vouches for; raise `ValueTrouble` for anything odd in it."""
+    if line.count(b",") > MOST_ITEMS or line.count(b"{") > MOST_ITEMS // 10:
+        raise ValueTrouble(f"more than {MOST_ITEMS:,} numbers in lists")
     try:
         return _value(json.loads(line))
     except ValueTrouble:

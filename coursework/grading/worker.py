@@ -10,6 +10,7 @@ import io
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -50,13 +51,13 @@ def private_channels() -> tuple[io.BufferedReader, io.BufferedWriter]:
 
 
 def time_limit(seconds: float) -> None:
-    """Raise `CellTimeout` in this process after so many seconds; 0 lifts the limit. The grader has one of its own."""
+    """Raise `CellTimeout` after so many seconds of processor time; 0 lifts the limit. The grader has one of its own."""
 
     def stop(*_):
-        raise CellTimeout(f"still running after {seconds:.0f} s")
+        raise CellTimeout(f"still running after {seconds:.0f} s of processor time")
 
-    signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def new_shell() -> InteractiveShell:
@@ -83,6 +84,7 @@ def main() -> None:
     settings = json.loads(requests.readline())
     folder = Path(settings["folder"])
     os.chdir(folder)
+    sys.path.insert(0, str(folder))  # modules that a cell writes
     shell = new_shell()
     sandbox.set_limits(settings["limits"])
     if settings["isolated"]:
@@ -100,9 +102,17 @@ def main() -> None:
         error = result.error_before_exec or result.error_in_exec
         return {"error": sentence(error), "printed": printed.text + ("\n[more is dropped]" if printed.dropped else "")}
 
+    def names(request: dict) -> dict:
+        """Return the names that a request means: the submission's, or those of a probe, which no later cell changes."""
+        if request["probe"] is None:
+            return shell.user_ns
+        own = dict(shell.user_ns)
+        exec(request["probe"], own)
+        return own
+
     def tell(request: dict) -> dict:
         missing = object()
-        value = shell.user_ns.get(request["name"], missing)
+        value = names(request).get(request["name"], missing)
         if value is missing:
             return {"kind": "missing"}
         if callable(value) and not hasattr(value, "__array__"):
@@ -112,7 +122,7 @@ def main() -> None:
     def call(request: dict) -> dict:
         positional, named = values.decode(request["inputs"].encode())
         with contextlib.redirect_stdout(Tail()), contextlib.redirect_stderr(Tail()):
-            result = shell.user_ns[request["name"]](*positional, **named)
+            result = names(request)[request["name"]](*positional, **named)
         return {"value": values.encode(result).decode()}
 
     replies.write(b'{"ready": true}\n')
