@@ -22,6 +22,7 @@ import numpy as np
 
 from helpers.errors import DatasetError
 
+CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")  # label 0 is a plane
 RECORDS, RECORD_BYTES = 10_000, 3_073
 FILE_BYTES = RECORDS * RECORD_BYTES
 SHA256 = {

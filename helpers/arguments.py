@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from helpers.data import CLASSES
+from helpers.archive import CLASSES
 from helpers.errors import ArgumentError
 
 SCHEDULES = ("constant", "linear")
@@ -14,7 +14,7 @@ SAMPLINGS = ("epochs", "replacement")
 # What each hyperparameter must be. `batch_size` is also checked against the number of images, where that is known.
 _WHOLE = {
     "steps": 1, "batch_size": 1, "hidden_units": 1, "seed": 0, "validate_every": 1, "until": 1, "index": 0,
-    "images_shown": 1, "validation": 1, "strides": 1,
+    "images_shown": 1, "count": 2, "validation": 1, "strides": 1,
 }  # fmt: skip
 _NAMED = {"schedule": SCHEDULES, "sampling": SAMPLINGS}
 LARGEST, SMALLEST = 3.4e38, 1.2e-38  # what float32 can hold; TensorFlow takes what is smaller for 0
@@ -35,7 +35,8 @@ def check_settings(*, images: int | None = None, **values) -> None:
     Args:
         images: how many images there are: the most that a batch may hold, and one more than the last index.
         values: settings by name: steps, batch_size, seed, validate_every, learning_rate, weight_decay, divide_by,
-            schedule, sampling, hidden_units, strides, class_name, index, images_shown, validation.
+            schedule, sampling, hidden_units, strides, class_name, index, images_shown, count,
+            validation.
     """
     for name, value in values.items():
         number = _is_number(value)

@@ -39,30 +39,23 @@ def read_cache(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """
     sound, wrong = {}, {}
     for cached, names in CACHE.items():
-        complaints = []
         try:
             with open_regular(folder / cached) as file:
                 for name in names:
-                    try:
-                        for _ in verified(name, read_pieces(file, FILE_BYTES)):
-                            pass
-                    except DatasetError as error:
-                        complaints.append(str(error))
+                    for _ in verified(name, read_pieces(file, FILE_BYTES)):
+                        pass
                 if file.read(1):
-                    complaints.append("it has bytes past its end")
-                if not complaints:
-                    sound[cached] = np.memmap(file, dtype=np.uint8, mode="r").reshape(-1, RECORD_BYTES)
+                    raise DatasetError("it has bytes past its end")
+                sound[cached] = np.memmap(file, dtype=np.uint8, mode="r").reshape(-1, RECORD_BYTES)
         except (FileNotFoundError, NotADirectoryError):
-            complaints = ["missing"]
+            wrong[cached] = "missing"
         except DatasetError as error:
-            complaints = [str(error)]
+            wrong[cached] = str(error)
         except (OSError, MemoryError) as error:
             raise DatasetError(
                 f"{folder / cached} cannot be read: {getattr(error, 'strerror', None) or 'out of memory'}. It stays as "
                 "it is. Run this again when the cause is gone, or set CIFAR10_HOME to a folder elsewhere."
             ) from error
-        if complaints:
-            wrong[cached] = "; ".join(complaints)
     return sound, wrong
 
 
@@ -105,7 +98,7 @@ def store(files: Files, folder: Path, work: Path, source: str) -> None:
     A damaged file that has the name is kept beside it. Raises `DatasetError` if one of the six is missing or wrong,
     `OSError` if the disk refuses.
     """
-    stored, bar = set(), None
+    missing, bar = set(SHA256), None
     with contextlib.ExitStack() as stack:
         parts = {cached: stack.enter_context(open(work / cached, "wb")) for cached in CACHE}
         for name, pieces in files:
@@ -117,9 +110,9 @@ def store(files: Files, folder: Path, work: Path, source: str) -> None:
             for piece in verified(name, pieces):
                 parts[cached].write(piece)
                 bar.update(len(piece))
-            stored.add(name)
-        if missing := [name for name in SHA256 if name not in stored]:
-            raise DatasetError(f"{', '.join(missing)} missing")
+            missing.remove(name)
+        if missing:
+            raise DatasetError(f"{', '.join(sorted(missing))} missing")
         for part in parts.values():
             part.flush()
             os.fsync(part.fileno())
@@ -145,9 +138,9 @@ def clear(folder: Path) -> tuple[list[str], list[str]]:
     try:
         for path in sorted(folder.glob("*")):
             if re.fullmatch(r"(train|test)\.bin(\.damaged\d*)?", path.name):
-                if is_ours(path):
+                if ours := is_ours(path):
                     path.unlink()
-                (left if os.path.lexists(path) else removed).append(path.name)
+                (removed if ours else left).append(path.name)
         lock = _lock(folder)
         with contextlib.suppress(OSError, NotImplementedError):
             lock.acquire(timeout=0)
@@ -200,17 +193,15 @@ def _take_turn(lock, folder: Path) -> None:
     If it dies, the next in turn takes its place. If it fails, all who waited go on at once, without the lock: they have
     waited long enough for an answer. Raises `OSError` where the file system has no locks.
     """
-    with contextlib.suppress(TimeoutError):
-        lock.acquire(timeout=0)
-        return
-    state, since = None, time.monotonic()
+    state, since, wait = None, time.monotonic(), 0
     with progress_bar(total=None, desc="Another process fetches CIFAR-10", bar_format="{desc} {elapsed}") as bar:
         while time.monotonic() - since < QUIET_SECONDS:
             with contextlib.suppress(TimeoutError):
-                lock.acquire(timeout=0.1)
-                if not (folder / (WORK + host())).exists():
+                lock.acquire(timeout=wait)
+                if wait and not (folder / (WORK + host())).exists():
                     _let_go(lock)
                 return
+            wait = 0.1
             bar.update(0)
             if (now := contents(folder, f"{WORK}*/**/*")) != state:
                 state, since = now, time.monotonic()
@@ -234,9 +225,6 @@ def host() -> str:
 
 def contents(folder: Path, pattern: str = "**/*") -> list[tuple[str, int]]:
     """Return names and sizes of what is below a folder: they change as long as somebody works there."""
-    found = []
-    with contextlib.suppress(OSError):
-        for path in sorted(folder.glob(pattern)):
-            if path.is_file():
-                found.append((path.name, path.stat().st_size))
-    return found
+    with contextlib.suppress(OSError):  # what is gone in the next moment
+        return [(path.name, path.stat().st_size) for path in sorted(folder.glob(pattern)) if path.is_file()]
+    return []

@@ -9,7 +9,6 @@ import json
 import mmap
 import os
 import sys
-from numbers import Integral
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,9 +16,9 @@ import numpy as np
 import platformdirs
 
 from helpers import archive, cache
+from helpers.archive import CLASSES
+from helpers.arguments import check_settings
 from helpers.errors import ArgumentError, DatasetError, warn
-
-CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
 class Cifar10(NamedTuple):
@@ -116,18 +115,10 @@ def split_indices(count: int = 50_000, validation: int = 5_000, seed: int = 0) -
     Raises:
         ArgumentError: a value is no whole number, or `validation` none between 1 and count - 1.
     """
-    _check_whole("count", count, 2)
-    _check_whole("validation", validation, 1, count - 1)
-    _check_whole("seed", seed, 0)
+    check_settings(count=count, seed=seed)
+    check_settings(images=count, validation=validation)
     order = np.random.default_rng(seed).permutation(count)
     return np.sort(order[validation:]), np.sort(order[:validation])
-
-
-def _check_whole(name: str, value, least: int, most: int | None = None) -> None:
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or value < least or (most is not None and value > most):
-        span = f"{least} or more" if most is None else f"{least} to {most:,}"
-        raise ArgumentError(f"{name} = {value!r} makes no sense. Give a whole number, {span}.")
 
 
 def to_image(row: np.ndarray) -> np.ndarray:
@@ -180,8 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
             folder = cache_folders()[-1]
             removed, left = cache.clear(folder)
             message = f"Removed from {folder}: {', '.join(removed) or 'nothing, there was none'}"
-            if left:
-                message += f". Left alone, since not ours: {', '.join(left)}"
+            message += f". Left alone, since not ours: {', '.join(left)}" if left else ""
         else:
             folder = _fetch(options.copy, options.target) if options.command == "fetch" else _verify(options.copy)
             message = str(folder) if options.command == "where" else f"CIFAR-10, verified: {folder}"
@@ -209,35 +199,33 @@ def _fetch(copy: Path | None, target: Path | None) -> Path:
 
     folder = target.absolute() if target else cache_folders()[-1]
     if cache.damage(folder):
-        if copy:
-            sources = [(str(copy), download.from_copy(copy))]
-        else:  # rather from what is here than over the network
-            here = [str(own) for own in cache_folders() if own != folder and not cache.damage(own)]
-            sources = [*((own, download.from_copy(Path(own))) for own in here), *download.default_sources()]
-        download.fetch(folder, sources)
+        # Without a copy, rather from what is here than over the network.
+        here = [copy] if copy else [own for own in cache_folders() if own != folder]
+        sources = [(str(place), download.from_copy(place)) for place in here]
+        download.fetch(folder, sources + ([] if copy else download.default_sources()))
     return folder
 
 
 def _verify(copy: Path | None) -> Path:
     """Return `copy`, or the folder that `load_data` would read without fetching; `DatasetError` if it is not sound."""
-    if copy:
-        try:
-            missing = set(archive.SHA256)
-            for name, pieces in archive.read_copy(copy):
-                for _ in archive.verified(name, pieces):
-                    pass
-                missing.remove(name)
-            if missing:
-                raise DatasetError(f"{', '.join(sorted(missing))} missing")
-        except DatasetError as error:
-            raise DatasetError(f"{copy} is no copy of CIFAR-10: {error}.") from error
-        return copy
-    folders = {folder: cache.damage(folder) for folder in cache_folders()}
-    for folder, wrong in folders.items():
-        if not wrong:
-            return folder
-    bad = "; ".join(f"in {folder}: {cache.describe(wrong)}" for folder, wrong in folders.items())
-    raise DatasetError(f"No sound copy of CIFAR-10 {bad}. Run python -m helpers.data to fetch it.")
+    if not copy:
+        folders = {folder: cache.damage(folder) for folder in cache_folders()}
+        bad = "; ".join(f"in {folder}: {cache.describe(wrong)}" for folder, wrong in folders.items())
+        for folder, wrong in folders.items():
+            if not wrong:
+                return folder
+        raise DatasetError(f"No sound copy of CIFAR-10 {bad}. Run python -m helpers.data to fetch it.")
+    try:
+        missing = set(archive.SHA256)
+        for name, pieces in archive.read_copy(copy):
+            for _ in archive.verified(name, pieces):
+                pass
+            missing.remove(name)
+        if missing:
+            raise DatasetError(f"{', '.join(sorted(missing))} missing")
+    except DatasetError as error:
+        raise DatasetError(f"{copy} is no copy of CIFAR-10: {error}.") from error
+    return copy
 
 
 if __name__ == "__main__":

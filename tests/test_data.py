@@ -4,7 +4,6 @@ import ast
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -293,8 +292,7 @@ class TestSplitIndices:
 
     @pytest.mark.parametrize("validation", [0, -1, 100, 101, 0.5, "10", True, None])
     def test_a_senseless_size_is_refused_in_one_sentence(self, validation):
-        sentence = f"validation = {validation!r} makes no sense. Give a whole number, 1 to 99."
-        with pytest.raises(ArgumentError, match=re.escape(sentence)):
+        with pytest.raises(ArgumentError, match=rf"^validation = {validation!r} .*\. Give [^.]+\.$"):
             split_indices(100, validation)
 
 
