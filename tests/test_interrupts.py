@@ -62,5 +62,10 @@ os._exit(0)
 
 @pytest.mark.parametrize("count", [100, pytest.param(3_000, marks=pytest.mark.slow)])
 def test_an_interrupt_at_any_moment_leaves_a_whole_run(count):
-    ran = subprocess.run([sys.executable, "-c", STORM, str(count), "0"], capture_output=True, text=True, timeout=1_500)
+    ran = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", STORM, str(count), "0"],
+        capture_output=True,
+        text=True,
+        timeout=1_500,
+    )
     assert ran.returncode == 0, ran.stderr[-3_000:]

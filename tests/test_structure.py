@@ -25,7 +25,7 @@ HEADER = re.compile(
 FOREIGN_PATH = re.compile(r"(?<![\w./])(/(home|root|tmp|Users|usr|work)/|[A-Z]:\\\\)")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 QUIZ_OPTION = re.compile(r"<details>\n<summary>(.+)</summary>\n\n\*\*(Right|Not quite)\.\*\* (.+)\n\n</details>")
-# Notebooks that run the post's own, diverging setting or another as wild, and the one that divides by a gradient near 0.
+# Notebooks that run the post's own, diverging setting or one as wild; number 11 divides by a gradient near 0.
 CHAOTIC = ("06", "07", "08", "09", "11", "12")
 MAIN_ROAD = ("01", "02", "03", "04", "05", "06", "07", "08")
 PLAIN_MATPLOTLIB = ("01", "02", "03", "04", "05", "06", "07", "10")
