@@ -163,6 +163,7 @@ def test_nbgraders_own_autograder_gives_full_points_too(tmp_path, zips):
 
 DATA = read_assignment("1_data")
 AUTOMATIC = DATA.points - 3
+DECODE = DATA.cells[DATA.positions["a1-q1"]].source
 MALICE = {
     "exits": ("import os; os._exit(0)", 0),
     "crashes": ("import ctypes; ctypes.string_at(0)", 0),
@@ -184,13 +185,13 @@ MALICE = {
     "leaves threads behind": (
         "import threading, time\ndef forever():\n    while True: time.sleep(1)\n"
         "threading.Thread(target=forever).start()\n"
-        "def decode(record): return int(record[0]), record[1:].reshape(3, 32, 32).transpose(1, 2, 0)", 4,
+        + DECODE, 4,
     ),
     "writes markup": ("print('<script>alert(1)</script><img src=//x>')\nraise ValueError('<b>=1+1</b>')", 0),
     "dies when called": ("def decode(record):\n    import os; os._exit(3)", 0),
     "takes another's name": (
         "student_id = 'neighbour'\n"
-        "def decode(record): return int(record[0]), record[1:].reshape(3, 32, 32).transpose(1, 2, 0)", 4,
+        + DECODE, 4,
     ),
 }  # fmt: skip
 

@@ -67,7 +67,7 @@ def test_every_answer_is_marked_and_every_question_tested_in_plain_sight_and_hid
         assert checks
         assert all(mark(check, "grade") and mark(check, "locked") for check in checks)
         assert any("BEGIN HIDDEN TESTS" in check.source for check in checks)
-        assert any(SECRET.sub("", check.source).count("assert ") for check in checks)
+        assert any(re.search(r"\bassert |check_close\(", SECRET.sub("", check.source)) for check in checks)
 
 
 @each_assignment
@@ -77,6 +77,8 @@ def test_every_check_says_what_to_look_at(assignment):
             if isinstance(node, ast.Assert):
                 assert node.msg is not None, f"an assert says nothing when it fails:\n{ast.unparse(node)}"
                 assert len(ast.unparse(node.msg)) > 20
+        for secret in SECRET.finditer(cell.source):
+            assert "?" not in secret[0], "a hidden check says what is off, and does not guess why"
 
 
 @each_assignment

@@ -1,298 +1,172 @@
 """Answers to assignment 3 · The graph and the training loop."""
 
-_LOSS = """
-def compute_loss(logits, labels):
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
-"""
-_LOGITS = "def compute_logits(pixels, weights, biases):\n    return tf.matmul(pixels, weights) + biases\n"
-_DEAL = """
-def deal_batches(count, batch_size, steps, seed):
-    rng = np.random.default_rng(seed)
-    {order}
-    return dealt[: steps * batch_size].reshape(steps, batch_size)
-"""
-_STEP = """
-@tf.function
-def train_step(pixels, labels, weights, biases, rate):
-    with tf.GradientTape() as tape:
-        loss = compute_loss(compute_logits(pixels, weights, biases), labels)
-    by_weights, by_biases = tape.gradient(loss, [weights, biases])
-    {update}
-    return {result}
-"""
-_FIT = """
-def fit(batches, learning_rate):
-    weights, biases, losses = tf.Variable(tf.zeros([3072, 10])), tf.Variable(tf.zeros([10])), []
-    for k, rows in enumerate({rows}):
-        rate = tf.constant({rate}, tf.float32)
-        loss = train_step(pixels[rows], labels[rows], weights, biases, rate)
-        losses.append({loss})
-    return weights.numpy(), biases.numpy(), losses
-"""
-_TEST = """
-weights, biases, losses = fit(deal_batches({deal}), 0.2)
-test_answers = np.argmax(compute_logits({pixels}, weights, biases), axis=1)
-test_accuracy = np.mean(test_answers == {labels})
-"""
-_RIGHT_TEST = {
-    "deal": "4_000, 100, 300, 0",
-    "pixels": "scale_pixels(images_test[test_rows], mean)",
-    "labels": "labels_test[test_rows]",
-}
+_FAIR = "tf.reduce_sum(counts * losses) / tf.reduce_sum(counts)"
+_STEPS = "    weights.assign_sub(rate * gradient[0])\n    biases.assign_sub(rate * gradient[1])\n"
+_CLIP = "gradient, _ = tf.clip_by_global_norm(gradient, limit)"
+_LOSS = "        loss = cross_entropy(compute_logits(pixels, weights, biases), labels)\n"
+_STOP = "        if number - best >= patience:\n            break\n"
+_RANK = "tf.math.in_top_k(targets=labels, predictions=logits, k=count)"
+_DEAL = "rng.permutation(own) for _ in range(rounds)"
 
 RIGHT = {
     "a3-q1": [
-        """
-def compute_logits(pixels, weights, biases):
-    return tf.nn.bias_add(tf.constant(pixels) @ tf.constant(weights), biases) if tf.executing_eagerly() else (
-        tf.nn.bias_add(pixels @ weights, biases))
-
-def compute_loss(logits, labels):
-    truth = tf.one_hot(labels, 10)
-    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(truth, logits))
-""",
-        """
-def compute_logits(pixels, weights, biases):
-    return tf.einsum("np,pc->nc", pixels, weights) + biases
-
-def compute_loss(logits, labels):
-    own = tf.gather(logits, tf.cast(labels, tf.int32), batch_dims=1)
-    return tf.reduce_mean(tf.reduce_logsumexp(logits, axis=1) - own)
-""",
+        (_FAIR, "tf.reduce_mean(counts * losses) / tf.reduce_mean(counts)"),
+        (_FAIR, "np.average(losses.numpy(), weights=counts.numpy())"),
+        "def weighted_loss(logits, labels, class_weights):\n"
+        "    own = tf.nn.log_softmax(logits) * tf.one_hot(labels, 10) * class_weights\n"
+        "    return -tf.reduce_sum(own) / tf.reduce_sum(tf.gather(class_weights, labels))",
     ],
     "a3-q2": [
-        "def compute_accuracy(logits, labels):\n    return np.mean(np.argmax(np.asarray(logits), axis=1) == labels)",
-        """
-def compute_accuracy(logits, labels):
-    hits = tf.math.in_top_k(tf.cast(labels, tf.int32), tf.convert_to_tensor(logits), k=1)
-    return tf.math.count_nonzero(hits) / len(labels)
-""",
+        (_RANK, "tf.reduce_any(tf.math.top_k(logits, count).indices == tf.cast(labels, tf.int32)[:, None], axis=1)"),
+        ("return tf.reduce_mean(tf.cast(among, tf.float32))", "return np.mean(among.numpy())"),
     ],
     "a3-q3": [
-        """
-def gradients(pixels, labels, weights, biases):
-    weights, biases = tf.Variable(weights), tf.Variable(biases)
-    with tf.GradientTape() as tape:
-        loss = compute_loss(compute_logits(pixels, weights, biases), labels)
-    return tape.gradient(loss, (weights, biases))
-""",
-        """
-def gradients(pixels, labels, weights, biases):
-    found = []
-    for position in range(2):
-        tensors = [tf.constant(weights), tf.constant(biases)]
-        with tf.GradientTape() as tape:
-            tape.watch(tensors[position])
-            loss = compute_loss(compute_logits(pixels, *tensors), labels)
-        found.append(tape.gradient(loss, tensors[position]))
-    return found
-""",
+        ("tf.convert_to_tensor(pixels)", "tf.Variable(pixels)", "        tape.watch(pixels)\n", ""),
+        ("tf.GradientTape()", "tf.GradientTape(persistent=True)", "return tape.gradient(loss, pixels)",
+         "return tape.gradient(loss, pixels).numpy().tolist()"),
     ],
     "a3-q4": [
-        """
-@tf.function
-def train_step(pixels, labels, weights, biases, rate):
-    logits = compute_logits(pixels, weights, biases)
-    errors = (tf.nn.softmax(logits) - tf.one_hot(labels, 10)) / tf.cast(tf.shape(labels)[0], tf.float32)
-    loss = compute_loss(logits, labels)
-    weights.assign(weights - rate * tf.matmul(pixels, errors, transpose_a=True))
-    biases.assign(biases - rate * tf.reduce_sum(errors, axis=0))
-    return loss
-""",
-        _STEP.format(
-            update="for variable, change in ((weights, by_weights), (biases, by_biases)):\n"
-            "        variable.assign_add(-rate * change)",
-            result="loss",
-        ),
+        (_CLIP, "length = tf.linalg.global_norm(gradient)\n    rate = rate * tf.minimum(1.0, limit / length)"),
+        ("@tf.function\n", "@tf.function(jit_compile=False, reduce_retracing=True)\n"),
     ],
     "a3-q5": [
-        """
-def deal_batches(count, batch_size, steps, seed):
-    batches, deck, rng = [], [], np.random.default_rng(seed)
-    for _ in range(steps):
-        if not deck:
-            deck = list(rng.permutation(count))
-        batches.append([deck.pop() for _ in range(batch_size)])
-    return np.array(batches)
-""",
-        """
-import random
-
-def deal_batches(count, batch_size, steps, seed):
-    rng, dealt = random.Random(seed), []
-    while len(dealt) < steps * batch_size:
-        dealt += rng.sample(range(count), count)
-    return np.reshape(dealt[: steps * batch_size], (steps, batch_size))
-""",
+        ("np.concatenate(columns, axis=1)", "rng.permuted(np.concatenate(columns, axis=1), axis=1)"),
+        (_DEAL, "sorted(own, key=lambda _: rng.random()) for _ in range(rounds + 1)"),
     ],
     "a3-q6": [
-        """
-def fit(batches, learning_rate):
-    w, b = tf.Variable(np.zeros((3072, 10), np.float32)), tf.Variable(np.zeros(10, np.float32))
-    n = len(batches)
-    rates = learning_rate * (n - np.arange(n)) / n
-    losses = [train_step(tf.constant(pixels[rows]), labels[rows], w, b, tf.constant(rate, tf.float32)).numpy()
-              for rows, rate in zip(np.asarray(batches), rates)]
-    return w.numpy(), b.numpy(), losses
-""",
-        _FIT.format(rows="batches", rate="learning_rate - learning_rate * k / len(batches)", loss="loss.numpy()"),
+        ("return best, accuracies", "return int(np.argmax(accuracies)), np.array(accuracies)"),
+        ("best, accuracies = 0, []", "from collections import deque\n    best, accuracies = 0, deque()",
+         "return best,", "return np.int64(best),", ", accuracies\n", ", list(accuracies)\n"),
     ],
     "a3-q7": [
-        _TEST.format(**_RIGHT_TEST),
-        """
-w, b, _ = fit(deal_batches(4_000, 100, 300, 0), 0.2)
-test_answers = [int(np.argmax((image - mean) / 255 @ w + b)) for image in images_test[test_rows]]
-test_accuracy = sum(a == b for a, b in zip(test_answers, labels_test[test_rows])) / 1_000
-""",
+        ("0.2 * (1", "0.15 * (1"),
+        ("final_biases)\ntest", "final_biases)\nfinal_weights = final_weights.numpy()\ntest"),
     ],
-}
-
+}  # fmt: skip
 WRONG = {
     "a3-q1": {
-        "softmax taken twice": _LOGITS + _LOSS.replace("logits=logits", "logits=tf.nn.softmax(logits)"),
-        "the sum": _LOGITS + _LOSS.replace("reduce_mean", "reduce_sum"),
-        "one loss an image": _LOGITS + _LOSS.replace("tf.reduce_mean", ""),
-        "biases forgotten": _LOGITS.replace(" + biases", "") + _LOSS,
-        "biases subtracted": _LOGITS.replace("+ biases", "- biases") + _LOSS,
-        "probabilities for scores": _LOGITS.replace("tf.matmul(pixels, weights) + biases",
-                                                    "tf.nn.softmax(tf.matmul(pixels, weights) + biases)") + _LOSS,
-        "unstable": _LOGITS + """
-def compute_loss(logits, labels):
-    shares = tf.exp(logits) / tf.reduce_sum(tf.exp(logits), axis=1, keepdims=True)
-    return -tf.reduce_mean(tf.math.log(tf.gather(shares, labels, batch_dims=1)))
-""",
+        "the plain mean": (_FAIR, "tf.reduce_mean(losses)"),
+        "a sum": (_FAIR, "tf.reduce_sum(counts * losses)"),
+        "shared among the images": (_FAIR, "tf.reduce_mean(counts * losses)"),
+        "shared among the classes' weights": ("/ tf.reduce_sum(counts)", "/ tf.reduce_sum(class_weights)"),
+        "weights of the answers": ("tf.gather(class_weights, labels)",
+            "tf.gather(class_weights, tf.argmax(logits, 1))"),
+        "softmax taken twice": ("(labels, logits)", "(labels, tf.nn.softmax(logits))"),
+        "a little added": ("tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)",
+            "-tf.math.log(tf.gather(tf.nn.softmax(logits), labels, batch_dims=1) + 1e-20)"),
     },
     "a3-q2": {
-        "the wrong axis": """
-def compute_accuracy(logits, labels):
-    best = np.resize(np.argmax(logits, axis=0), len(labels))
-    return np.mean(best == labels)
-""",
-        "the lowest score": "def compute_accuracy(z, y):\n    return np.mean(np.argmin(z, axis=1) == y)",
-        "errors": "def compute_accuracy(z, y):\n    return np.mean(np.argmax(z, axis=1) != y)",
-        "the number of hits": "def compute_accuracy(z, y):\n    return np.sum(np.argmax(z, axis=1) == y)",
-        "one result an image": "def compute_accuracy(z, y):\n    return np.argmax(z, axis=1) == y",
-        "the mean probability": """
-def compute_accuracy(logits, labels):
-    return tf.reduce_mean(tf.gather(tf.nn.softmax(logits), labels, batch_dims=1))
-""",
+        "the best only": ("k=count", "k=1"),
+        "one too many": ("k=count", "k=count + 1"),
+        "a count": ("tf.reduce_mean", "tf.reduce_sum"),
+        "the lowest": ("predictions=logits", "predictions=-logits"),
+        "in percent": ("tf.reduce_mean(tf", "100 * tf.reduce_mean(tf"),
     },
     "a3-q3": {
-        "the wrong sign": """
-def gradients(pixels, labels, weights, biases):
-    w, b = tf.Variable(weights), tf.Variable(biases)
-    with tf.GradientTape() as tape:
-        loss = -compute_loss(compute_logits(pixels, w, b), labels)
-    return tape.gradient(loss, (w, b))
-""",
-        "of the sum": """
-def gradients(pixels, labels, weights, biases):
-    w, b = tf.Variable(weights), tf.Variable(biases)
-    with tf.GradientTape() as tape:
-        loss = compute_loss(compute_logits(pixels, w, b), labels) * len(labels)
-    return tape.gradient(loss, (w, b))
-""",
-        "nothing watched": """
-def gradients(pixels, labels, weights, biases):
-    w, b = tf.constant(weights), tf.constant(biases)
-    with tf.GradientTape() as tape:
-        loss = compute_loss(compute_logits(pixels, w, b), labels)
-    return tape.gradient(loss, (w, b))
-""",
-        "at zero weights, whatever is given": """
-def gradients(pixels, labels, weights, biases):
-    w, b = tf.Variable(tf.zeros([3072, 10])), tf.Variable(tf.zeros([10]))
-    with tf.GradientTape() as tape:
-        loss = compute_loss(compute_logits(pixels, w, b), labels)
-    return tape.gradient(loss, (w, b))
-""",
-        "the two exchanged": """
-def gradients(pixels, labels, weights, biases):
-    w, b = tf.Variable(weights), tf.Variable(biases)
-    with tf.GradientTape() as tape:
-        loss = compute_loss(compute_logits(pixels, w, b), labels)
-    return tape.gradient(loss, (b, w))
-""",
+        "by the weights": ("tape.watch(pixels)", "weights = tf.Variable(weights)", "(loss, pixels)", "(loss, weights)"),
+        "not watched": ("tape.watch(pixels)", "pass"),
+        "of each image's own loss": ("return tape.gradient(loss, pixels)",
+            "return tape.gradient(loss, pixels) * len(labels)"),
+        "the sign": ("return tape", "return -tape"),
+        "of the highest score": ("loss = cross_entropy(compute_logits(pixels, weights, biases), labels)",
+            "loss = tf.reduce_mean(tf.reduce_max(compute_logits(pixels, weights, biases), axis=1))"),
+        "without biases": ("weights, biases), labels", "weights, 0 * biases), labels"),
+        "only the sign": ("return tape.gradient(loss, pixels)", "return tf.sign(tape.gradient(loss, pixels))"),
     },
     "a3-q4": {
-        "uphill": _STEP.format(
-            update="weights.assign_add(rate * by_weights)\n    biases.assign_add(rate * by_biases)", result="loss"
-        ),
-        "biases left alone": _STEP.format(update="weights.assign_sub(rate * by_weights)", result="loss"),
-        "the loss after the step": _STEP.format(
-            update="weights.assign_sub(rate * by_weights)\n    biases.assign_sub(rate * by_biases)",
-            result="compute_loss(compute_logits(pixels, weights, biases), labels)",
-        ),
-        "no rate": _STEP.format(
-            update="weights.assign_sub(0.1 * by_weights)\n    biases.assign_sub(0.1 * by_biases)", result="loss"
-        ),
-        "replaced by the gradient": _STEP.format(
-            update="weights.assign(-rate * by_weights)\n    biases.assign(-rate * by_biases)", result="loss"
-        ),
-        "not a graph": _STEP.format(
-            update="weights.assign_sub(rate * by_weights)\n    biases.assign_sub(rate * by_biases)", result="loss"
-        ).replace("@tf.function", ""),
-        "traced for each batch": """
-def train_step(pixels, labels, weights, biases, rate):
-    return _step(pixels, labels, weights, biases, float(rate))
-train_step.experimental_get_tracing_count = lambda: _step.experimental_get_tracing_count()
-"""
-        + _STEP.format(
-            update="weights.assign_sub(rate * by_weights)\n    biases.assign_sub(rate * by_biases)", result="loss"
-        ).replace("def train_step", "def _step"),
+        "no graph": ("@tf.function\n", ""),
+        "not clipped": (_CLIP, "pass"),
+        "each on its own": (_CLIP, "gradient = [tf.clip_by_norm(one, limit) for one in gradient]"),
+        "each number": (_CLIP, "gradient = [tf.clip_by_value(one, -limit, limit) for one in gradient]"),
+        "always of that length": (_CLIP,
+            "gradient = [one * limit / tf.linalg.global_norm(gradient) for one in gradient]"),
+        "the step clipped": (_CLIP,
+            "gradient, _ = tf.clip_by_global_norm([rate * one for one in gradient], limit)\n"
+            "    gradient = [one / rate for one in gradient]"),
+        "uphill": ("assign_sub", "assign_add"),
+        "biases left alone": ("    biases.assign_sub(rate * gradient[1])\n", ""),
+        "the loss afterwards": ("return loss", "return cross_entropy(compute_logits(pixels, weights, biases), labels)"),
+        "traced for each rate": ("@tf.function\ndef train_step(pixels, labels, weights, biases, rate, limit):",
+            "def train_step(pixels, labels, weights, biases, rate, limit):\n"
+            "    return traced(pixels, labels, weights, biases, float(rate), limit)\n\n\n"
+            "@tf.function\ndef traced(pixels, labels, weights, biases, rate, limit):",
+            "    return loss", "    return loss\n\n\ntrain_step.experimental_get_tracing_count = lambda: "
+            "traced.experimental_get_tracing_count()"),
     },
     "a3-q5": {
-        "drawn with replacement": _DEAL.format(order="dealt = rng.integers(count, size=steps * batch_size)"),
-        "the same order every round": _DEAL.format(
-            order="dealt = np.tile(rng.permutation(count), -(-steps * batch_size // count))"
-        ),
-        "not shuffled": _DEAL.format(order="dealt = np.arange(steps * batch_size) % count"),
-        "the seed ignored": _DEAL.format(
-            order="dealt = np.concatenate([np.random.permutation(count) for _ in range(1 + steps * batch_size)])"
-        ),
-        "always the same seed": _DEAL.replace("default_rng(seed)", "default_rng(0)").format(
-            order="dealt = np.concatenate([rng.permutation(count) for _ in range(1 + steps * batch_size // count)])"
-        ),
-        "fresh batches, no rounds": """
-def deal_batches(count, batch_size, steps, seed):
-    rng = np.random.default_rng(seed)
-    return np.array([rng.choice(count, batch_size, replace=False) for _ in range(steps)])
-""",
-        "transposed": """
-def deal_batches(count, batch_size, steps, seed):
-    rng = np.random.default_rng(seed)
-    dealt = np.concatenate([rng.permutation(count) for _ in range(1 + steps * batch_size // count)])
-    return dealt[: steps * batch_size].reshape(batch_size, steps)
-""",
+        "with replacement": (_DEAL, "rng.choice(own, len(own)) for _ in range(rounds)"),
+        "every round the same": ("[" + _DEAL + "]", "rounds * [rng.permutation(own)]"),
+        "the third round is the first": ("[" + _DEAL + "]",
+            "(2 * [rng.permutation(own), rng.permutation(own)] + rounds * [own])[:rounds]"),
+        "in order": ("rng.permutation(own)", "own"),
+        "the first round in order": ("[" + _DEAL + "]", "[own] + [" + _DEAL + "]"),
+        "fixed batches in another order": ("dealt[:wanted].reshape(steps, per_class)",
+            "np.concatenate([rng.permutation(own[: len(own) // per_class * per_class].reshape(-1, per_class)) "
+            "for _ in range(rounds + 9)])[:steps]"),
+        "the seed ignored": ("default_rng(seed)", "default_rng(0)"),
+        "no seed": ("default_rng(seed)", "default_rng()"),
+        "classes by chance": "def deal_batches(labels, per_class, steps, seed):\n"
+        "    rng = np.random.default_rng(seed)\n"
+        "    dealt = np.concatenate([rng.permutation(len(labels)) for _ in range(9)])\n"
+        "    return dealt[: 10 * steps * per_class].reshape(steps, -1)",
     },
     "a3-q6": {
-        "a constant rate": _FIT.format(rows="batches", rate="learning_rate", loss="float(loss)"),
-        "a rate that rises": _FIT.format(rows="batches", rate="learning_rate * k / len(batches)", loss="float(loss)"),
-        "off by one": _FIT.format(
-            rows="batches", rate="learning_rate * (1 - (k + 1) / len(batches))", loss="float(loss)"
-        ),
-        "one batch again and again": _FIT.format(
-            rows="[batches[0]] * len(batches)", rate="learning_rate * (1 - k / len(batches))", loss="float(loss)"
-        ),
-        "losses after the step": _FIT.format(
-            rows="batches", rate="learning_rate * (1 - k / len(batches))",
-            loss="float(compute_loss(compute_logits(pixels[rows], weights, biases), labels[rows]))",
-        ),
-        "the batches backwards": _FIT.format(
-            rows="batches[::-1]", rate="learning_rate * (1 - k / len(batches))", loss="float(loss)"
-        ),
+        "never early": (_STOP, ""),
+        "too late by one": (">= patience", "> patience"),
+        "too early by one": (">= patience", ">= patience - 1"),
+        "ties are better": ("> accuracies[best]", ">= accuracies[best]"),
+        "better than the one before": ("> accuracies[best]", "> accuracies[number - 1]"),
+        "patience never renewed": ("if number - best >=", "if number - accuracies.index(max(accuracies[:2])) >="),
+        "the last": ("return best,", "return number,"),
+        "judged before the step": ("        step(number)\n        accuracies.append(validate())",
+            "        accuracies.append(validate())\n        step(number)"),
+        "counted from 1": ("return best,", "return best + 1,"),
+        "the best alone": ("return best, accuracies", "return best, accuracies[: best + 1]"),
     },
     "a3-q7": {
-        "a neighbour's numbers": "test_accuracy = 0.334\ntest_answers = np.arange(1_000) % 10",
-        "on the images learned from": _TEST.format(**_RIGHT_TEST | {"pixels": "pixels", "labels": "labels"}),
-        "on the first test images": _TEST.format(
-            **_RIGHT_TEST | {"pixels": "scale_pixels(images_test[:1_000], mean)", "labels": "labels_test[:1_000]"}
-        ),
-        "on the whole test set": _TEST.format(
-            **_RIGHT_TEST | {"pixels": "scale_pixels(images_test, mean)", "labels": "labels_test"}
-        ),
-        "too few steps": _TEST.format(**_RIGHT_TEST | {"deal": "4_000, 100, 30, 0"}),
-        "not scaled": _TEST.format(**_RIGHT_TEST | {"pixels": "images_test[test_rows].astype(np.float32)"}),
-        "percent": _TEST.format(**_RIGHT_TEST) + "test_accuracy *= 100",
+        "the mean of the test images": ("scale_pixels(images_test[test_rows], mean)",
+            "scale_pixels(images_test[test_rows], mean_image(images_test[test_rows]) + 9)"),
+        "the first 1,000": ("images_test[test_rows]", "images_test[:1_000]", "labels_test[test_rows]",
+            "labels_test[:1_000]"),
+        "not scaled": ("scale_pixels(images_test[test_rows], mean)", "images_test[test_rows].astype(np.float32)"),
+        "practised images": ("scale_pixels(images_test[test_rows], mean)", "pixels[:1_000]",
+            "== labels_test[test_rows]", "== labels[:1_000]"),
+        "in percent": ("np.mean(test_answers ==", "100 * np.mean(test_answers =="),
+        "a neighbour's number": ("np.mean(test_answers == labels_test[test_rows])", "0.378"),
+        "the truth as answers": ("np.argmax(test_logits, axis=1)", "labels_test[test_rows]"),
+        "trained on the test": ("pixels[batch], labels[batch]",
+            "scale_pixels(images_test[test_rows], mean)[number * 100 % 1000 :][:100], "
+            "labels_test[test_rows][number * 100 % 1000 :][:100]"),
+        "not trained": ("300, 0)", "1, 0)", "0.2 *", "-0.2 *"),
     },
+}  # fmt: skip
+SLIPS = {
+    "a3-q1": "a sum", "a3-q3": "the sign", "a3-q4": "not clipped", "a3-q5": "in order",
+    "a3-q6": "too late by one",
+}  # fmt: skip
+COPIES = {
+    "a3-q1": [("weighted_loss", "03", "cross_entropy"), "weighted_loss = lambda *given: cross_entropy(*given[:2])"],
+    "a3-q2": [("top_accuracy", "03", "compute_accuracy")],
+    "a3-q3": ["pixel_gradient = lambda pixels, labels, weights, biases: pixels @ weights"],
+    "a3-q4": [
+        "@tf.function\ndef train_step(pixels, labels, weights, biases, rate, limit):\n"
+        "    with tf.GradientTape() as tape:\n" + _LOSS + "    gradient = tape.gradient(loss, [weights, biases])\n"
+        + _STEPS + "    return loss"
+    ],
+    "a3-q5": [
+        "from helpers.softmax import batch_indices\n"
+        "def deal_batches(labels, per_class, steps, seed):\n"
+        "    return batch_indices(len(labels), 10 * per_class, 'epochs', seed, 0, steps)"
+    ],
+    "a3-q6": [
+        "def train_until(step, validate, most, patience):\n"
+        "    found = [(step(number), validate())[1] for number in range(most)]\n    return int(np.argmax(found)), found"
+    ],
+    "a3-q7": [
+        "from helpers import predict_logits, train\n"
+        "run = train(images_train, labels_train, indices=rows, progress=False)\n"
+        "final_weights, final_biases = run.weights, run.biases\n"
+        "test_answers = predict_logits(images_test, run, test_rows).argmax(axis=1)\n"
+        "test_accuracy = np.mean(test_answers == labels_test[test_rows])"
+    ],
 }  # fmt: skip

@@ -1,121 +1,101 @@
 """Answers to assignment 4 · Hyperparameters."""
 
-_CURVE = """
-def read_curve(losses):
-    tenth = {tenth}
-    last, before = {last}, {before}
-    if {diverges}:
-        return "diverges"
-    return "falling" if {falling} else "settled"
+_SEARCH = """
+setting = {"learning_rate": %s, "batch_size": %d, "steps": %d, "weight_decay": %s}
 """
-_RIGHT_CURVE = {
-    "tenth": "len(losses) // 10",
-    "last": "np.mean(losses[-tenth:])",
-    "before": "np.mean(losses[-2 * tenth : -tenth])",
-    "diverges": "not last < np.log(10)",
-    "falling": "last < 0.97 * before",
-}
-_SETTING = "setting = dict(learning_rate={}, batch_size={}, steps={}, weight_decay={})"
+_ALIKE = "b - c <= 2 * np.sqrt(b + c)"
+_LEAD = "abs(k - (coins - k)) >= abs(b - c)"
 
 RIGHT = {
     "a4-q1": [
-        """
-def smooth(values, window):
-    sums = np.cumsum([0.0, *values])
-    return (sums[window:] - sums[:-window]) / window
-""",
-        """
-def smooth(values, window):
-    return [sum(values[i : i + window]) / window for i in range(len(values) - window + 1)]
-""",
+        "def smooth(values, memory):\n"
+        "    weights = memory ** np.arange(len(values))\n"
+        "    return [np.average(values[: k + 1], weights=weights[k::-1]) for k in range(len(values))]",
+        ("np.array(means)", "np.float32(means)"),
     ],
     "a4-q2": [
-        "import math\n\ndef standard_error(accuracy, count):\n    return math.sqrt((accuracy - accuracy**2) / count)",
-        "standard_error = lambda accuracy, count: (accuracy * (1 - accuracy)) ** 0.5 / count**0.5",
+        (_LEAD, "k <= min(b, c) or k >= max(b, c)"),
+        ("sum(comb(coins, k) for k in as_large) / 2**coins",
+            "np.float64(sum(comb(coins, k) / 2**coins for k in as_large))"),
     ],
     "a4-q3": [
-        """
-def read_curve(losses):
-    n = len(losses) // 10
-    tail = np.asarray(losses)[-2 * n :].reshape(2, n).mean(axis=1)
-    if np.isnan(tail[1]) or tail[1] >= np.log(10):
-        return "diverges"
-    if tail[1] / tail[0] < 0.97:
-        return "falling"
-    return "settled"
-""",
-        _CURVE.format(**_RIGHT_CURVE | {"last": "sum(losses[len(losses) - tenth :]) / tenth"}),
+        ('return "diverges"', 'return np.str_("diverges")'),
+        ("np.mean(losses[-count:])", "np.convolve(losses, np.ones(count) / count, 'valid')[-1]"),
     ],
     "a4-q4": [
-        """
-def choose(runs):
-    best = 0
-    for position, run in enumerate(runs):
-        if run["validation_accuracy"] > runs[best]["validation_accuracy"]:
-            best = position
-    return best
-""",
-        'choose = lambda runs: max(range(len(runs)), key=lambda i: runs[i]["validation_accuracy"])',
+        (_ALIKE, "(b - c) / right.shape[1] <= 2 * np.sqrt(b + c) / right.shape[1]"),
+        ("min(good, key=lambda number: runs[number]", "min(good.tolist(), key=lambda number: runs[number]"),
     ],
     "a4-q5": [
-        _SETTING.format(0.2, 100, 300, 0.01),
-        """
-best = max((0.1, 0.2), key=lambda rate: validation_accuracy(
-    dict(learning_rate=rate, batch_size=60, steps=500, weight_decay=0.02)))
-setting = {"learning_rate": best, "batch_size": 60, "steps": 500, "weight_decay": 0.02}
-""",
+        "from collections import OrderedDict" + _SEARCH % (3e-6, 100, 300, 500.0) + "setting = OrderedDict(setting)",
+        "names = np.array(['learning_rate', 'batch_size', 'steps', 'weight_decay'])\n"
+        "setting = dict(zip(names, [np.float32(4e-6), np.int64(50), 600, 0]))",
     ],
-}
-
+}  # fmt: skip
 WRONG = {
     "a4-q1": {
-        "as long as the values": 'def smooth(v, w):\n    return np.convolve(v, np.ones(w) / w, mode="same")',
-        "sums": 'def smooth(v, w):\n    return np.convolve(v, np.ones(w), mode="valid")',
-        "one mean too few": "def smooth(v, w):\n    return [np.mean(v[i : i + w]) for i in range(len(v) - w)]",
-        "blocks without overlap": "def smooth(v, w):\n    return [np.mean(v[i : i + w]) for i in range(0, len(v), w)]",
-        "medians": "def smooth(v, w):\n    return [np.median(v[i : i + w]) for i in range(len(v) - w + 1)]",
+        "a window": "smooth = lambda values, memory: np.convolve(values, np.ones(3) / 3, mode='same')",
+        "not divided": ("total / counts", "total"),
+        "divided by the steps": ("total / counts", "total / len(means + [0])"),
+        "from zero": ("total / counts", "total * (1 - memory)"),
+        "from the first value": "def smooth(values, memory):\n    means = [values[0]]\n    for value in values[1:]:\n"
+        "        means.append(memory * means[-1] + (1 - memory) * value)\n    return means",
+        "memory the other way": ("memory * total", "(1 - memory) * total", "memory * counts", "(1 - memory) * counts"),
     },
     "a4-q2": {
-        "no root": "def standard_error(p, n):\n    return p * (1 - p) / n",
-        "not divided": "def standard_error(p, n):\n    return (p * (1 - p)) ** 0.5 / 10",
-        "the root of the wrong half": "def standard_error(p, n):\n    return p * (1 - p) / n**0.5 * 2",
-        "without the misses": "def standard_error(p, n):\n    return (p / n / 2) ** 0.5",
-        "always the widest": "def standard_error(p, n):\n    return 0.5 / n**0.5",
+        "one side": (_LEAD, "k >= max(b, c)"),
+        "larger only": (">=", ">"),
+        "that lead exactly": (">=", "=="),
+        "by the bell curve": ("return sum(comb(coins, k) for k in as_large) / 2**coins",
+            "from math import erfc\n    return erfc(abs(b - c) / max(1, coins) ** 0.5 / 2**0.5)"),
+        "by the error of each": ("return sum(comb(coins, k) for k in as_large) / 2**coins",
+            "from math import erfc\n    p = first.mean()\n"
+            "    return erfc(abs(b - c) / max(1, 2 * len(first) * p * (1 - p)) ** 0.5 / 2**0.5)"),
+        "coins where both are wrong": ("coins = b + c", "coins = b + c + int(np.sum(~first & ~second)) // 9"),
+        "the opposite": ("return sum(", "return 1 - sum("),
     },
     "a4-q3": {
-        "the last loss only": _CURVE.format(**_RIGHT_CURVE | {"last": "losses[-1]", "before": "losses[-2]"}),
-        "nan let through": _CURVE.format(**_RIGHT_CURVE | {"diverges": "last >= np.log(10)"}),
-        "nan left out": _CURVE.format(**_RIGHT_CURVE | {"last": "np.nanmean(losses[-tenth:])"}),
-        "compared with the start": _CURVE.format(**_RIGHT_CURVE | {"before": "np.mean(losses[:tenth])"}),
-        "the first and the last exchanged": _CURVE.format(**_RIGHT_CURVE | {"falling": "before < 0.97 * last"}),
-        "ten losses, however many there are": _CURVE.format(**_RIGHT_CURVE | {"tenth": "5"}),
-        "any rise diverges": _CURVE.format(**_RIGHT_CURVE | {"diverges": "not last < before * 1.05"}),
+        "from guessing on": ("1.5 * np.log(10)", "np.log(10)"),
+        "nan overlooked": ("not last <= 1.5 * np.log(10)", "last > 1.5 * np.log(10)"),
+        "the last loss": ("np.mean(losses[-count:])", "losses[-1]"),
+        "always 10": ("min(50, len(losses) // 10)", "10"),
+        "a tenth, however long": ("min(50, len(losses) // 10)", "len(losses) // 10"),
+        "against the beginning": ("np.mean(losses[-2 * count : -count])", "np.mean(losses[:count])"),
+        "any fall": ("0.97 * before", "before"),
+        "falling before diverging": ("if not last <= 1.5 * np.log(10)",
+            "if last >= before and not last <= 1.5 * np.log(10)"),
+        "another limit": ("0.97", "0.9"),
     },
     "a4-q4": {
-        "by the test set": 'def choose(runs):\n    return int(np.argmax([run["test_accuracy"] for run in runs]))',
-        "by the training set": 'def choose(runs):\n    return int(np.argmax([run["train_accuracy"] for run in runs]))',
-        "by the loss": 'def choose(runs):\n    return int(np.argmin([run["loss"] for run in runs]))',
-        "always the second": "def choose(runs):\n    return 1",
-        "the last of equals": """
-def choose(runs):
-    best = max(run["validation_accuracy"] for run in runs)
-    return [i for i, run in enumerate(runs) if run["validation_accuracy"] == best][-1]
-""",
-        "by validation and test": """
-def choose(runs):
-    return int(np.argmax([run["validation_accuracy"] + 2 * run["test_accuracy"] for run in runs]))
-""",
-        "the run, not its place": 'def choose(runs):\n    return max(runs, key=lambda r: r["validation_accuracy"])',
+        "the best": ("min(good, key=lambda number: runs[number][\"steps\"])", "int(best)"),
+        "the cheapest": (_ALIKE, "b - c < 9_999"),
+        "one error": ("<= 2 *", "<= 1 *"),
+        "three errors": ("<= 2 *", "<= 3 *"),
+        "the error of one accuracy": (_ALIKE, "b - c <= 2 * np.sqrt(right[best].sum() * (~right[best]).mean())"),
+        "either is ahead": (_ALIKE, "b - c < np.sqrt(b + c)"),
+        "by training accuracy": ("np.argmax(right.sum(axis=1))", "np.argmax([run['train_accuracy'] for run in runs])"),
+        "by the test": ("np.argmax(right.sum(axis=1))", "np.argmax([run['test_accuracy'] for run in runs])"),
+        "the last of equals": ("min(good", "min(good[::-1]"),
+        "the most accurate of equals": ("runs[number][\"steps\"]", "-right[number].sum()"),
     },
     "a4-q5": {
-        "the rate of the 2016 post": _SETTING.format(325.0, 100, 300, 0.0),
-        "far too small a rate": _SETTING.format(0.0001, 100, 300, 0.0),
-        "too small a rate": _SETTING.format(0.005, 100, 300, 0.0),
-        "one huge batch": _SETTING.format(0.2, 5_000, 6, 0.0),
-        "over budget": _SETTING.format(0.1, 100, 3_000, 0.0),
-        "decayed to nothing": _SETTING.format(0.1, 100, 300, 3.0),
-        "a senseless value": _SETTING.format(-0.2, 100, 300, 0.0),
-        "a budget of its own": "BUDGET = 10**6\n" + _SETTING.format(0.1, 100, 5_000, 0.0),
-        "an accuracy claimed": "setting = {'validation_accuracy': 0.99}",
+        "rate 10": _SEARCH % (10, 100, 300, 0),
+        "the series' rate": _SEARCH % (0.3, 100, 300, 0),
+        "the post's rate": _SEARCH % (0.005, 100, 300, 0),
+        "far too small": _SEARCH % (1e-9, 100, 300, 0),
+        "over the budget": _SEARCH % (2e-6, 100, 301, 0),
+        "too few steps": _SEARCH % (2e-6, 1_000, 30, 0),
+        "weights pulled to nothing": _SEARCH % (2e-6, 100, 300, 2e5),
+        "a key too many": _SEARCH.replace("}", ', "seed": 3}') % (2e-6, 100, 300, 0),
     },
 }  # fmt: skip
+SLIPS = {"a4-q1": "from zero", "a4-q2": "one side", "a4-q3": "from guessing on", "a4-q4": "the cheapest"}
+COPIES = {
+    "a4-q1": [("smooth", "06", "moving_average")],
+    "a4-q2": [("luck", "06", "compare")],
+    "a4-q3": [
+        "read_curve = lambda losses: 'diverges' if np.mean(losses[-min(50, len(losses) // 10) :]) > 3.45 else 'settled'"
+    ],
+    "a4-q4": ["choose = lambda runs: int(np.argmax([np.mean(run['right']) for run in runs]))"],
+    "a4-q5": [_SEARCH % (0.3, 100, 300, 0), _SEARCH % (0.005, 100, 300, 0), _SEARCH % (0.1, 100, 300, 0.01)],
+}
