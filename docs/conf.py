@@ -51,6 +51,7 @@ html_theme_options = {
 
 TEXT = re.compile(r"<blockquote>.*?<p>(.*?)</p>|<p>(.*?)</p>", re.DOTALL)
 PICTURE = re.compile(r'<img [^>]*src="[^"]*/?_images/([^"]+)"')
+LATER = re.compile(r'<script (?=src="[^"]*_static/(?!documentation_options)|src="[^"]*searchindex)')
 ICONS = re.compile(r"<script[^>]*fontawesome\.js[^>]*></script>")
 
 
@@ -82,10 +83,13 @@ def size_of(path: Path) -> tuple[int, int]:
 
 
 def lighten(app, error) -> None:
-    """Take out 1.5 MB of script for icons that the theme's fonts draw as well, and the home page's doubled title."""
+    """Take out 1.5 MB of script for icons that the theme's fonts draw as well, and the home page's doubled title.
+
+    All scripts but the first, of a few bytes, wait until the page is there to read.
+    """
     if error is None and app.builder.name == "html":
         for path in app.outdir.rglob("*.html"):
-            text = ICONS.sub("", path.read_text(encoding="utf-8"))
+            text = LATER.sub("<script defer ", ICONS.sub("", path.read_text(encoding="utf-8")))
             text = text.replace(f"<title>{project} &#8212; {project}", f"<title>{project}")
             path.write_text(text, encoding="utf-8")
 
