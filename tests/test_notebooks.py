@@ -64,7 +64,7 @@ SENSELESS = {
 
 
 @each_notebook
-def test_cells_run_twice_and_solutions_run_within_the_memory_limit(path):
+def test_cells_run_twice_within_the_memory_limit_then_a_learners_figure_and_the_solutions(path):
     notebook = read(path)
     with kernel() as fresh:
         for cell in code_cells(notebook):
@@ -73,6 +73,8 @@ def test_cells_run_twice_and_solutions_run_within_the_memory_limit(path):
             assert not changed, f"run again, this cell says something else:\n{cell.source}\n\n{changed}"
         if sys.platform == "linux":
             assert peak_memory(fresh.pid) < MEMORY_LIMIT
+        outputs = fresh.run("import matplotlib.pyplot as plt\nplt.plot([1, 2])").outputs
+        assert any("image/png" in output.get("data", {}) for output in outputs), "a learner's own figure is not shown"
         for code in solutions(notebook):
             fresh.run(code)
 
