@@ -81,12 +81,13 @@ def test_the_versions_are_colabs():
     assert wanted <= spelled
 
 
-def test_the_first_cell_fetches_and_reinstalls_nothing(colab, tmp_path):
+def test_the_first_cell_brings_two_packages_and_the_data_and_changes_nothing_else(colab, tmp_path):
     before = installed()
     notebook = first_cell()
     notebook.cells.append(nbformat.v4.new_code_cell("import helpers\nfrom helpers.data import find_data\nfind_data()"))
     colab(notebook, cache=tmp_path)
-    assert installed() == before
+    assert before <= installed()
+    assert {line.partition("==")[0] for line in installed() - before} <= {"anywidget", "psygnal"}
     assert (tmp_path / "ten-templates" / "cifar-10" / "train.bin").is_file()
 
 
