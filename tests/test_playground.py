@@ -266,6 +266,16 @@ class TestPlayground:
         assert playground.run("steps=3, learning_rate=0,1").settings == Settings(steps=3, learning_rate=0.1)
         assert "learning rate 0.1, steps 3" in playground.table()
 
+    def test_a_run_that_is_known_becomes_the_newest_again_and_one_without_a_step_is_in_no_table(self):
+        playground = Playground()
+        first, other = playground.run(SHORT), playground.run("steps=3")
+        assert playground.run(SHORT) is first
+        assert playground.trials == [other, first]
+        assert playground.go_on(0.1, 70).number == first.number
+        assert playground.run(SHORT).number == 3, "a run that went on is another run"
+        playground.trainer.keep(Trial(0, SHORT))
+        assert "Run 4" not in playground.table()
+
     def test_the_best_is_chosen_on_the_validation_set(self, trained):
         reached = [
             evaluate(trained.data.images_train, trained.data.labels_train, trial.run, trained.trainer.validation)[1]
@@ -338,6 +348,15 @@ class TestPlayground:
         assert looks[1] == 0
         comparison.draw(runs[1:])
         assert comparison._looks == {number: looks[number] for number in (11, 21)}
+
+    def test_the_legend_of_the_presets_stays_in_its_picture(self, trained):
+        comparison, run, titles = Comparison(), trained.trials[0].run, [*PRESETS, *PRESETS]
+        comparison.draw([Trial(number, SHORT, run=run, title=title) for number, title in enumerate(titles, 1)])
+        for axis in (comparison._accuracy, comparison._loss):
+            (legend,) = axis.figure.legends
+            left, _, right, _ = legend.get_window_extent().extents
+            assert left >= 5
+            assert right <= axis.figure.bbox.width - 5
 
     def test_a_value_can_be_read_off_each_curve(self, trained):
         trial = trained.trials[0]
@@ -730,8 +749,8 @@ class TestPanels:
     def test_a_run_that_is_removed_is_asked_no_more(self, trained):
         playground = Playground()
         playground.trainer.pace = np.inf
-        for _ in range(2):
-            playground.run(SHORT)
+        for guess in ("", "diverges"):
+            playground.run(SHORT, guess)
         panel = PredictionPanel(playground)
         playground.follow(panel, panel._on_runs)
         ask(panel, "trial", "1")

@@ -76,6 +76,9 @@ class Playground:
     def run(self, settings: str | Settings | None = None, guess: str = "") -> Trial:
         """Train to the end, without a panel, and return the trial.
 
+        A run that is known already, with the same settings, title and guess, would come out the same to the last bit:
+        it becomes the newest again, and is not trained anew.
+
         Args:
             settings: the name of a preset, a line of text such as "learning_rate=0.1, steps=500", or `Settings`; by
                 default those that the playground began with.
@@ -94,7 +97,10 @@ class Playground:
                 raise ArgumentError(f"There is no preset {settings!r}. Choose {', '.join(map(repr, PRESETS))}.")
         if guess not in ("", *GUESSES):
             raise ArgumentError(f"guess = {guess!r} is not known. Choose {', '.join(map(repr, GUESSES))}.")
-        if not self.trainer.start(settings or self.settings, guess, title):
+        settings = settings or self.settings
+        if (known := self.trainer.renew(settings, guess, title)) is not None:
+            return known
+        if not self.trainer.start(settings, guess, title):
             raise ArgumentError("A run is under way. Press Stop, or wait for its end.")
         return self._wait()
 
@@ -117,7 +123,7 @@ class Playground:
         """Return the names of the runs, and their results, as text in columns."""
         from helpers.playground.results import text_table
 
-        return text_table(self.trials)
+        return text_table([trial for trial in self.trials if trial.step])
 
     def show_comparison(self) -> None:
         """Show the validation accuracy and loss of the newest runs, overlaid, below the cell."""

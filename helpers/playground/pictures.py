@@ -250,19 +250,22 @@ class Comparison:
                     axis.plot(
                         trial.run.validation_step, getattr(trial.run, f"validation_{kind}"),
                         color=CLASS_COLOURS[look], marker=CLASS_MARKERS[look], linestyle=LINES[look % len(LINES)],
-                        markevery=(turn % each, each), markersize=5, linewidth=1.5, label=_shortened(trial.label),
+                        markevery=(turn % each, each), markersize=5, linewidth=1.5, label=_shortened(trial),
                     )  # fmt: skip
                 if trials:
-                    canvas.figure.legend(*axis.get_legend_handles_labels(), loc="upper center", ncols=2, fontsize=8.5,
-                                         handlelength=2.2, columnspacing=0.9, labelspacing=0.3)  # fmt: skip
+                    canvas.figure.legend(*axis.get_legend_handles_labels(), loc="upper center", ncols=2, fontsize=8,
+                                         handlelength=1.9, handletextpad=0.4, columnspacing=0.6, labelspacing=0.4,
+                                         borderaxespad=0.2)  # fmt: skip
                 points.append(_read(canvas, axis, [
                     (trial.label, trial.run.validation_step, getattr(trial.run, f"validation_{kind}"))
                     for trial in trials]))  # fmt: skip
         return [self._left.png(), self._right.png()], points
 
 
-def _shortened(label: str, most: int = 27) -> str:
-    return label if len(label) <= most else label[: most - 1] + "…"
+def _shortened(trial: Trial, most: int = 26) -> str:
+    """Return a name of which two fit side by side into a legend."""
+    title = trial.title if len(trial.title) <= most else trial.title[: most - 1] + "…"
+    return f"{trial.number}: {title}" if title else trial.name
 
 
 class Scores:

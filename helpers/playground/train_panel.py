@@ -71,7 +71,8 @@ class TrainPanel(ui.Panel):
         self._playground, self._trainer = playground, playground.trainer
         self._settings, self._title, self._guess, self._watched = playground.settings, "", "", 0
         self._cleared = False
-        self.keep = lambda: None  # called when a run has come to its end
+        self._mine = 0  # number of the newest run that these controls began
+        self.keep = lambda: None  # called when such a run has come to its end
         self._curves, self._templates, self._scores = Curves(), Templates(), Scores()
         self._show_settings()
         self.act("speed", "to watch")
@@ -117,7 +118,7 @@ class TrainPanel(ui.Panel):
         else:
             began = self._trainer.start(settings, self._guess, self._title, pause)
         if began:
-            self._cleared = False
+            self._cleared, self._mine = False, self._trainer.current.number
             self.refresh()
 
     def _set(self, name: str, written) -> None:
@@ -218,7 +219,8 @@ class TrainPanel(ui.Panel):
                         f"{name} {score:+.1f}" for name, score in zip(CLASSES, logits, strict=True)),
                 })  # fmt: skip
                 self._show_settings()
-                self.keep()
+                if trial and trial.number == self._mine:
+                    self.keep()  # a run of a later cell would give its answer away
             else:
                 self._show_buttons()
 

@@ -255,6 +255,22 @@ class Trainer:
             self._launch(settings.learning_rate, pause_after)
         return True
 
+    def renew(self, settings: Settings, guess: str, title: str) -> Trial | None:
+        """Return the finished trial that has just these, with its rate never turned, and make it the newest; or None.
+
+        While a run is under way there is none.
+        """
+        with self._lock:
+            for place, trial in enumerate(self.trials):
+                same = (trial.settings, trial.guess, trial.title) == (settings, guess, title) and trial.run
+                if same and not self._running and len(trial.rates) == 1 and (trial.done or trial.overflowed):
+                    self.trials.append(self.trials.pop(place))
+                    break
+            else:
+                return None
+        self.changed()
+        return trial
+
     def go_on(self, learning_rate: float, steps: int, pause_after: float = math.inf) -> bool:
         """Continue the newest trial up to `steps`; return False, and do nothing, while it is running.
 
