@@ -2,6 +2,8 @@
 
 import csv
 import io
+import signal
+import sys
 import threading
 import time
 from dataclasses import asdict, replace
@@ -118,6 +120,15 @@ class TestTraining:
         assert trainer.start(SHORT)
         assert [trial.number for trial in trainer.trials] == [1, 2]
         assert trainer.trials[0].step > 0
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="there an interrupt can't be sent to one thread")
+    def test_an_interrupt_returns_when_the_run_has_stopped(self, trainer):
+        slow_run(trainer)
+        main = threading.main_thread().ident
+        threading.Timer(0.25, signal.pthread_kill, (main, signal.SIGINT)).start()
+        trainer.wait()
+        assert 0 < trainer.current.step < 5_000
+        assert trainer.start(SHORT)
 
     def test_the_rate_turns_while_the_run_is_under_way(self, trainer):
         slow_run(trainer, replace(SHORT, schedule="constant"))

@@ -217,8 +217,9 @@ class Trainer:
         self._means: dict[tuple, np.ndarray] = {}
         self._lock = threading.RLock()
         self._stop = threading.Event()
-        self._thread = threading.Thread()
         self._running = False
+        self._ended = threading.Event()  # not Thread.join: interrupted, that takes a thread for dead that is alive
+        self._ended.set()
         self._rate = 0.0
         self._end = math.inf  # the step to pause at
         self._count = 0  # of all trials that ever were
@@ -247,7 +248,8 @@ class Trainer:
         Raises `ArgumentError` where the settings make no sense together.
         """
         check_settings(images=settings.images, batch_size=settings.batch_size)
-        self._finish_stopping()
+        if self._stop.is_set():
+            self._ended.wait()
         with self._lock:
             if self._running:
                 return False
@@ -277,7 +279,8 @@ class Trainer:
         Raises `ArgumentError` where there is nothing to go on with.
         """
         check_settings(learning_rate=learning_rate, steps=steps)
-        self._finish_stopping()
+        if self._stop.is_set():
+            self._ended.wait()
         with self._lock:
             if self._running:
                 return False
@@ -329,11 +332,11 @@ class Trainer:
     def wait(self) -> None:
         """Return when no run is under way; an interrupt stops it."""
         try:
-            while self._thread.is_alive():
-                self._thread.join(0.1)
+            while not self._ended.wait(0.1):
+                pass
         except KeyboardInterrupt:
             self.stop()
-            self._thread.join()
+            self._ended.wait()
 
     def learned_from(self, settings: Settings) -> np.ndarray:
         """Return the rows that a run with these settings learns from: those of notebook 6."""
@@ -341,17 +344,12 @@ class Trainer:
             return self.training
         return np.random.default_rng(settings.seed).permutation(self.training)[: settings.images]
 
-    def _finish_stopping(self) -> None:
-        thread = self._thread
-        if self._stop.is_set() and thread.is_alive() and thread is not threading.current_thread():
-            thread.join()
-
     def _launch(self, learning_rate: float, pause_after: float) -> None:
         self._end = self.current.step + pause_after
         self._rate, self._running, self.problem, self.seconds_left = learning_rate, True, "", math.nan
         self._stop.clear()
-        self._thread = threading.Thread(target=self._train, name="playground", daemon=True)
-        self._thread.start()
+        self._ended.clear()
+        threading.Thread(target=self._train, name="playground", daemon=True).start()
 
     def _train(self) -> None:
         try:
@@ -376,7 +374,10 @@ class Trainer:
             self.problem = f"The run broke off ({type(error).__name__}: {error}). What it had learned is kept."
         finally:
             self._running = False
-            self.changed()
+            try:
+                self.changed()
+            finally:
+                self._ended.set()
 
     def _take(self, rows: np.ndarray, steps: int) -> None:
         """Train the newest trial for one slice and keep what it has learned."""
