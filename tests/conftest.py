@@ -113,7 +113,7 @@ def sprites(data):
         rows = images[10_000 * number : 10_000 * (number + 1)]
         picture = np.stack([rows[:, 1024 * channel : 1024 * (channel + 1)] for channel in range(3)], axis=-1)
         png = io.BytesIO()
-        Image.fromarray(picture).save(png, "PNG", compress_level=1)
+        Image.fromarray(picture).save(png, "PNG", compress_level=1, compress_type=2)  # Huffman codes alone, for speed
         pictures[name.replace(".bin", ".png")] = png.getvalue()
     return pictures
 

@@ -42,13 +42,12 @@ def running(wrap=lambda socket: socket, scheme: str = "http"):
     thread.join()
 
 
-def page(body: bytes, status: int = 200, length: int | None = None, **headers: str) -> Page:
-    """Answer with these bytes, and a Content-Length that may lie."""
+def page(body: bytes, status: int = 200, **headers: str) -> Page:
+    """Answer with these bytes."""
 
     def answer(handler):
         handler.send_response(status)
-        handler.send_header("Content-Length", str(len(body) if length is None else length))
-        for name, value in headers.items():
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
             handler.send_header(name.replace("_", "-"), value)
         handler.end_headers()
         handler.wfile.write(body)
@@ -56,30 +55,45 @@ def page(body: bytes, status: int = 200, length: int | None = None, **headers: s
     return answer
 
 
-def file_page(path: Path, ranges: bool = True, stop_after: int | None = None, stall: bool = False, **headers) -> Page:
-    """Answer with a file, from where the request's Range begins if `ranges`.
+def raw(begin: bytes, more: bytes = b"", every: float = 0.0) -> Page:
+    """Send bytes as they are, and then `more` for ever, or nothing."""
 
-    With `stop_after`, send that many bytes and then break off, or if `stall`, go silent.
+    def answer(handler):
+        handler.wfile.write(begin)
+        while more and not handler.server.over.wait(every):
+            handler.wfile.write(more)
+        handler.server.over.wait()
+
+    return answer
+
+
+def file_page(
+    path: Path, ranges: bool = True, part: int | None = None, stop_after: int = 1 << 40, pause: float = 0, **headers
+) -> Page:
+    """Answer with a file, from where the request's Range begins if `ranges`; with 206 and a `part` of it if given.
+
+    After `stop_after` bytes, break off, or if there is a `pause`, stay silent for so many seconds and go on.
     """
 
     def answer(handler):
         size, asked = path.stat().st_size, handler.headers["Range"]
         begin = int(asked.removeprefix("bytes=").removesuffix("-")) if ranges and asked else 0
-        handler.send_response(206 if begin else 200)
-        if begin:
-            handler.send_header("Content-Range", f"bytes {begin}-{size - 1}/{size}")
-        handler.send_header("Content-Length", str(size - begin))
-        for name, value in headers.items():
+        end = min(size, begin + part) if part else size
+        sent = {"Content-Length": str(end - begin), **headers}
+        if part or begin:
+            sent["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
+        handler.send_response(206 if part or begin else 200)
+        for name, value in sent.items():
             handler.send_header(name.replace("_", "-"), value)
         handler.end_headers()
         with open(path, "rb") as file:
             file.seek(begin)
-            if stop_after is None:
+            if end - begin <= stop_after and not part:
                 shutil.copyfileobj(file, handler.wfile, 1 << 20)
-            else:
-                handler.wfile.write(file.read(stop_after))
-                if stall:
-                    handler.server.over.wait()
+                return
+            handler.wfile.write(file.read(min(stop_after, end - begin)))
+            if pause and not handler.server.over.wait(pause):
+                shutil.copyfileobj(file, handler.wfile, 1 << 20)
 
     return answer
 
@@ -87,8 +101,4 @@ def file_page(path: Path, ranges: bool = True, stop_after: int | None = None, st
 def in_turn(*pages: Page) -> Page:
     """Give each request the next of the pages, and the last one to all that follow."""
     left = list(pages)
-
-    def answer(handler):
-        (left.pop(0) if len(left) > 1 else left[0])(handler)
-
-    return answer
+    return lambda handler: (left.pop(0) if len(left) > 1 else left[0])(handler)

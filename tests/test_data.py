@@ -1,6 +1,5 @@
 """CIFAR-10 as arrays: the published facts, the memory it takes, the splits, the pictures."""
 
-import ast
 import hashlib
 import json
 import os
@@ -49,6 +48,13 @@ def run_python(code: str, **environment: str) -> str:
     return done.stdout
 
 
+def cut_copy(sound: Path, copy: Path) -> None:
+    """Make a cache whose training file holds five bytes."""
+    copy.mkdir()
+    shutil.copy(sound / "test.bin", copy)
+    (copy / "train.bin").write_bytes(b"short")
+
+
 @pytest.fixture
 def clean_environment(monkeypatch):
     for name in ("CIFAR10_HOME", "CIFAR10_SHARED", "CIFAR10_URL"):
@@ -56,40 +62,21 @@ def clean_environment(monkeypatch):
     return monkeypatch
 
 
-@pytest.fixture
-def copied_cache(data_folder, tmp_path):
-    """Return a function that copies the cache into a new folder; the copies go when the test ends."""
-    copies = []
-
-    def copy(name: str) -> Path:
-        copies.append(tmp_path / name)
-        return shutil.copytree(data_folder, copies[-1])
-
-    yield copy
-    for folder in copies:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 class TestArrays:
-    def test_shapes_are_a_row_an_image_and_a_label_an_image(self, data):
+    def test_shapes_kinds_and_classes(self, data):
         assert [array.shape for array in data[:4]] == [(50_000, 3072), (50_000,), (10_000, 3072), (10_000,)]
-
-    def test_images_are_bytes_and_labels_are_int64(self, data):
         assert [array.dtype for array in data[:4]] == [np.uint8, np.int64, np.uint8, np.int64]
-
-    def test_arrays_are_plain_ndarrays(self, data):
         assert [type(array) for array in data[:4]] == [np.ndarray] * 4
+        assert data.classes == CLASSES
+        assert CLASSES == ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
-    @pytest.mark.parametrize("name", ["images_train", "labels_train", "images_test", "labels_test"])
-    def test_arrays_refuse_to_be_written(self, data, name):
-        array = getattr(data, name)
-        with pytest.raises(ValueError, match="read-only"):
-            array[0] = 0
-
-    @pytest.mark.parametrize("name", ["images_train", "images_test"])
-    def test_images_cannot_be_made_writable(self, data, name):
-        with pytest.raises(ValueError, match="WRITEABLE"):
-            getattr(data, name).flags.writeable = True
+    def test_arrays_refuse_to_be_written(self, data):
+        for array in data[:4]:
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 0
+        for images in (data.images_train, data.images_test):
+            with pytest.raises(ValueError, match="WRITEABLE"):
+                images.flags.writeable = True
 
     @pytest.mark.parametrize(("name", "cached"), [("images_train", "train.bin"), ("images_test", "test.bin")])
     def test_images_are_views_of_the_mapped_file(self, data, data_folder, name, cached):
@@ -121,17 +108,11 @@ class TestArrays:
         )
         assert int(grown) < 20_000  # KiB; the images are 180,000
 
-    def test_classes_are_the_ten_in_the_published_order(self, data):
-        assert data.classes == CLASSES
-        assert CLASSES == ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
 
 class TestPublishedFacts:
-    def test_first_ten_labels(self, data):
+    def test_labels(self, data):
         assert data.labels_train[:10].tolist() == [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]
         assert data.labels_test[:10].tolist() == [3, 8, 8, 0, 6, 6, 1, 6, 3, 1]
-
-    def test_every_class_has_5000_training_and_1000_test_images(self, data):
         assert np.bincount(data.labels_train).tolist() == [5_000] * 10
         assert np.bincount(data.labels_test).tolist() == [1_000] * 10
 
@@ -156,14 +137,6 @@ class TestPublishedFacts:
         records[:, 1:] = images[start : start + 10_000]
         assert hashlib.sha256(records).hexdigest() == list(SHA256.values())[number]
 
-    @pytest.mark.parametrize("number", [0, 1, 9_999, 10_000, 23_456, 49_999])
-    def test_a_record_read_by_hand_is_the_same_image(self, data, data_folder, number):
-        with open(data_folder / "train.bin", "rb") as file:
-            file.seek(3073 * number)
-            record = file.read(3073)
-        assert data.labels_train[number] == record[0]
-        assert data.images_train[number].tolist() == list(record[1:])
-
 
 class TestPictures:
     def test_a_pixel_of_the_picture_stands_where_the_record_says(self):
@@ -179,10 +152,6 @@ class TestPictures:
     def test_the_picture_is_a_view(self, data):
         assert np.shares_memory(to_image(data.images_train[0]), data.images_train)
 
-    def test_templates_become_pictures_too(self):
-        weights = np.random.default_rng(0).normal(size=(3072, 10))
-        assert to_image(weights[:, 3])[5, 7, 2] == weights[2 * 1024 + 5 * 32 + 7, 3]
-
 
 class TestMeanImage:
     def test_equals_the_mean_in_float64(self, data):
@@ -191,11 +160,7 @@ class TestMeanImage:
         assert (mean.shape, mean.dtype) == ((3072,), np.float32)
         np.testing.assert_array_equal(mean, images.mean(axis=0, dtype=np.float64).astype(np.float32))
 
-    def test_of_all_training_images_is_the_published_mean(self, data):
-        channels = mean_image(data.images_train).reshape(3, 1024).mean(axis=1) / 255
-        np.testing.assert_allclose(channels, [0.4914, 0.4822, 0.4465], atol=5e-5)
-
-    @pytest.mark.parametrize("count", [1, 999, 1_000, 1_001, 2_500])
+    @pytest.mark.parametrize("count", [1, 1_000, 2_500])
     def test_of_chosen_rows_counts_each_row_as_often_as_it_is_named(self, data, count):
         indices = np.random.default_rng(count).integers(50_000, size=count)
         expected = data.images_train[indices].mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -218,12 +183,9 @@ class TestMeanImage:
         with pytest.raises(ArgumentError, match=r"^indices .*\.$"):
             mean_image(np.zeros((9, 3072), np.uint8), indices)
 
-    def test_of_one_image_is_that_image(self, data):
-        np.testing.assert_array_equal(mean_image(data.images_train, [7]), data.images_train[7])
-
 
 class TestScalePixels:
-    @pytest.mark.parametrize("divide_by", [255.0, 255, 1, 128.0])
+    @pytest.mark.parametrize("divide_by", [255, 128.0, np.float64(2)])
     def test_subtracts_the_mean_and_divides(self, data, divide_by):
         images, mean = data.images_train[:50], mean_image(data.images_train[:500])
         scaled = scale_pixels(images, mean, divide_by)
@@ -231,18 +193,9 @@ class TestScalePixels:
         expected = (images.astype(np.float64) - mean.astype(np.float64)) / divide_by
         np.testing.assert_allclose(scaled, expected, rtol=1e-5, atol=1e-5)
 
-    def test_divides_by_255_unless_told_otherwise(self):
-        scaled = scale_pixels(np.full((1, 3072), 255, np.uint8), np.zeros(3072, np.float32))
-        np.testing.assert_array_equal(scaled, np.ones((1, 3072)))
-
     def test_dark_pixels_become_negative_instead_of_wrapping(self):
-        scaled = scale_pixels(np.zeros((2, 3072), np.uint8), np.full(3072, 51, np.float32))
+        scaled = scale_pixels(np.zeros((2, 3072), np.uint8), np.full(3072, 51, np.float32))  # by 255 unless told
         np.testing.assert_allclose(scaled, -0.2, rtol=1e-6)
-
-    def test_a_divisor_in_float64_still_gives_float32(self):
-        assert (
-            scale_pixels(np.zeros((1, 3072), np.uint8), np.zeros(3072, np.float32), np.float64(2)).dtype == np.float32
-        )
 
     def test_leaves_the_images_as_they_were(self):
         images = np.random.default_rng(0).integers(256, size=(5, 3072)).astype(np.uint8)
@@ -252,7 +205,7 @@ class TestScalePixels:
 
 
 class TestSplitIndices:
-    @pytest.mark.parametrize(("count", "validation"), [(50_000, 5_000), (10, 1), (10, 9), (2, 1), (1_000, 333)])
+    @pytest.mark.parametrize(("count", "validation"), [(50_000, 5_000), (10, 9), (2, 1)])
     def test_every_image_is_in_exactly_one_part(self, count, validation):
         learning, held_back = split_indices(count, validation)
         assert (len(learning), len(held_back)) == (count - validation, validation)
@@ -297,57 +250,23 @@ class TestSplitIndices:
 
 
 class TestCacheFolders:
-    def test_data_home_is_used_alone(self, clean_environment, tmp_path):
-        clean_environment.setenv("CIFAR10_HOME", str(tmp_path / "home"))
-        clean_environment.setenv("CIFAR10_SHARED", str(tmp_path / "shared"))
-        assert cache_folders(tmp_path / "given") == [tmp_path / "given"]
-        assert cache_folders(str(tmp_path / "given")) == [tmp_path / "given"]
-
-    def test_cifar10_home_comes_next(self, clean_environment, tmp_path):
-        clean_environment.setenv("CIFAR10_HOME", str(tmp_path / "home"))
-        clean_environment.setenv("CIFAR10_SHARED", str(tmp_path / "shared"))
-        assert cache_folders() == [tmp_path / "home"]
-
-    def test_the_shared_folder_comes_before_the_users_own_cache(self, clean_environment, tmp_path):
-        clean_environment.setenv("CIFAR10_SHARED", str(tmp_path / "shared"))
-        own = Path(platformdirs.user_cache_path("ten-templates", appauthor=False)) / "cifar-10"
-        assert cache_folders() == [tmp_path / "shared", own]
-
-    def test_the_users_own_cache_is_the_default(self, clean_environment):
+    def test_the_first_of_what_is_set_is_used(self, clean_environment, tmp_path):
         own = Path(platformdirs.user_cache_path("ten-templates", appauthor=False)) / "cifar-10"
         assert cache_folders() == [own]
-
-    def test_empty_variables_count_as_unset(self, clean_environment):
-        default = cache_folders()
+        clean_environment.setenv("CIFAR10_SHARED", str(tmp_path / "shared"))
         clean_environment.setenv("CIFAR10_HOME", "")
-        clean_environment.setenv("CIFAR10_SHARED", "")
-        assert cache_folders() == default
-
-    def test_a_tilde_means_the_home_folder(self, clean_environment):
+        assert cache_folders() == [tmp_path / "shared", own]
+        clean_environment.setenv("CIFAR10_HOME", str(tmp_path / "home"))
+        assert cache_folders() == [tmp_path / "home"]
+        assert cache_folders(tmp_path / "given") == cache_folders(str(tmp_path / "given")) == [tmp_path / "given"]
         assert cache_folders("~/somewhere") == [Path.home() / "somewhere"]
+        clean_environment.chdir(tmp_path)
+        assert cache_folders("here") == [tmp_path / "here"]
 
     @pytest.mark.parametrize("value", [5, 0, True, b"folder", ["folder"], "a\0b"])
     def test_what_is_no_folder_is_refused_in_one_sentence(self, value):
         with pytest.raises(ArgumentError, match=r"^data_home = .* makes no sense\. Give a folder, such as load_data\("):
             load_data(value)
-
-    def test_a_relative_folder_becomes_absolute(self, clean_environment, tmp_path):
-        clean_environment.chdir(tmp_path)
-        assert cache_folders("here") == [tmp_path / "here"]
-
-    def test_a_sound_shared_folder_is_read_and_nothing_written(self, clean_environment, data_folder, tmp_path):
-        clean_environment.setenv("CIFAR10_SHARED", str(data_folder))
-        clean_environment.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "own"))
-        clean_environment.setattr("helpers.download.fetch", lambda folder: pytest.fail(f"fetched into {folder}"))
-        assert find_data() == data_folder
-        assert not (tmp_path / "own").exists()
-
-    def test_a_shared_folder_without_data_is_passed_over(self, clean_environment, copied_cache, tmp_path):
-        own = copied_cache("own/cifar-10")
-        clean_environment.setenv("CIFAR10_SHARED", str(tmp_path / "no such folder"))
-        clean_environment.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "own"))
-        assert find_data() == own
-        assert not (tmp_path / "no such folder").exists()
 
     def test_data_is_fetched_into_the_users_own_cache_never_into_the_shared_folder(
         self, clean_environment, data_folder, tmp_path
@@ -359,12 +278,6 @@ class TestCacheFolders:
         assert find_data() == tmp_path / "own" / "cifar-10"
         assert not (tmp_path / "shared").exists()
         shutil.rmtree(tmp_path / "own")
-
-    def test_a_folder_with_spaces_and_accents_works(self, clean_environment, copied_cache):
-        folder = copied_cache("Données d’été 数据 $x%20#1")
-        clean_environment.setattr("helpers.download.fetch", lambda folder: pytest.fail(f"fetched into {folder}"))
-        assert load_data(folder).labels_train[:3].tolist() == [6, 9, 9]
-        assert load_data(str(folder)).labels_test[:3].tolist() == [3, 8, 8]
 
 
 class TestCommandLine:
@@ -394,35 +307,24 @@ class TestCommandLine:
         )
         world.holds("test.bin")
 
-    @pytest.mark.parametrize("kind", ["nothing there", "no archive", "web page", "empty folder", "wrong byte", "short"])
     @pytest.mark.parametrize("command", ["fetch", "verify"])
-    def test_a_copy_that_is_none_is_refused(self, kind, command, world, wrong_archive, tmp_path, capsys):
-        copy = tmp_path / "copy"
-        if kind == "no archive":
-            copy.write_bytes(b"hello")
-        elif kind == "web page":
-            copy.write_bytes(b"<!doctype html><title>File not found</title>")
-        elif kind == "empty folder":
-            copy.mkdir()
-        elif kind == "wrong byte":
-            copy = wrong_archive
-        elif kind == "short":
-            copy.mkdir()
-            shutil.copy(world.sound / "test.bin", copy)
-            (copy / "train.bin").write_bytes(b"short")
-        assert main([command, "--from", str(copy)]) == 1
+    @pytest.mark.parametrize(
+        ("make", "reason"),
+        [
+            (lambda copy, world: None, "no such file or folder"),
+            (lambda copy, world: copy.write_bytes(b"hello"), "not a tar.gz archive"),
+            (lambda copy, world: copy.mkdir(), "no data_batch_1.bin in it"),
+            (lambda copy, world: cut_copy(world.sound, copy), "data_batch_1.bin has 5 bytes where 30,730,000 belong"),
+        ],
+        ids=["nothing there", "no archive", "empty folder", "cut"],
+    )
+    def test_a_copy_that_is_none_is_refused(self, command, make, reason, world, tmp_path, capsys):
+        make(tmp_path / "copy", world)
+        assert main([command, "--from", str(tmp_path / "copy")]) == 1
         printed = capsys.readouterr()
         assert printed.out == ""
-        reason = {
-            "nothing there": "no such file or folder",
-            "no archive": "not a tar.gz archive",
-            "web page": "a web page came in place of the archive (File not found)",
-            "empty folder": "no data_batch_1.bin in it",
-            "wrong byte": "data_batch_4.bin is not the published file: its SHA-256 differs",
-            "short": "data_batch_1.bin has 5 bytes where 30,730,000 belong",
-        }[kind]
         assert reason in printed.err
-        assert str(copy) in printed.err
+        assert str(tmp_path / "copy") in printed.err
         assert "Traceback" not in printed.err
         world.holds()
 
@@ -516,34 +418,15 @@ class TestCommandLine:
 
 
 class TestImports:
-    @pytest.mark.parametrize("module", ["helpers", "helpers.data", "helpers.archive", "helpers.arguments"])
-    def test_neither_tensorflow_nor_matplotlib_is_loaded(self, module):
-        loaded = run_python(f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})").split()
-        assert "helpers" in loaded
-        assert not {"tensorflow", "keras", "matplotlib"} & set(loaded)
-
-    def test_load_data_from_the_package_needs_no_tensorflow(self, data_folder):
+    def test_load_data_from_the_package_loads_no_more_than_it_needs(self, data_folder):
         code = (
             "import sys; from helpers import load_data, split_indices, class_index\n"
             "print(load_data().labels_train[0], *sys.modules)"
         )
         label, *modules = run_python(code, CIFAR10_HOME=str(data_folder)).split()
         assert label == "6"
-        needless = {"tensorflow", "matplotlib", "requests", "urllib3", "psutil", "ssl", "filelock", "helpers.download"}
-        assert needless & set(modules) == set()
-
-    @pytest.mark.parametrize(
-        "module", ["__init__", "errors", "archive", "cache", "download", "data", "arguments", "softmax"]
-    )
-    def test_no_module_behind_the_plots_imports_matplotlib(self, module):
-        source = (Path(helpers.__file__).parent / f"{module}.py").read_text(encoding="utf-8")
-        imported = {
-            name.split(".")[0]
-            for node in ast.walk(ast.parse(source))
-            if isinstance(node, ast.Import | ast.ImportFrom)
-            for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module])
-        }
-        assert "matplotlib" not in imported
+        needless = {"tensorflow", "keras", "matplotlib", "requests", "urllib3", "psutil", "ssl", "filelock"}
+        assert {*needless, "helpers.download"} & set(modules) == set()
 
     def test_every_offered_name_exists(self):
         for name in helpers.__all__:

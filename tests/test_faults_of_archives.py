@@ -34,7 +34,6 @@ def refused(world, tmp_path):
             download.fetch(world.home, [("copy", download.from_copy(copy))])
         assert contents(tmp_path) == before
         world.holds()
-        world.recovers()
         return str(caught.value).split("  - copy: ")[1].split("\n")[0]
 
     return refuse
@@ -64,24 +63,15 @@ def plain_tar(archive: Path, folder: Path) -> Path:
 class TestHonestCopies:
     @pytest.mark.parametrize(
         "kind",
-        [
-            "archive",
-            "folder of the archive",
-            "six files",
-            "another cache",
-            "plain tar",
-            pytest.param("npm package", marks=pytest.mark.slow),
-        ],
-    )
+        ["archive", "unpacked", "six files", "another cache", "plain tar",
+         pytest.param("npm_archive", marks=pytest.mark.slow)],
+    )  # fmt: skip
     def test_a_copy_on_disk_is_taken(self, kind, request, world, capsys, tmp_path):
         copy = {
-            "archive": lambda: request.getfixturevalue("archive"),
-            "folder of the archive": lambda: request.getfixturevalue("unpacked"),
             "six files": lambda: request.getfixturevalue("unpacked") / "cifar-10-batches-bin",
             "another cache": lambda: world.sound,
             "plain tar": lambda: plain_tar(request.getfixturevalue("archive"), tmp_path),
-            "npm package": lambda: request.getfixturevalue("npm_archive"),
-        }[kind]()
+        }.get(kind, lambda: request.getfixturevalue(kind))()
         assert main(["verify", "--from", str(copy)]) == 0
         world.holds()
         assert main(["--from", str(copy)]) == 0
@@ -107,19 +97,12 @@ class TestHonestCopies:
 
 class TestBrokenArchives:
     @fault("A truncated tar", "It is refused: the archive breaks off.")
-    @pytest.mark.parametrize("share", [0.00001, 0.4, 0.999])
+    @pytest.mark.parametrize("share", [0.00001, 0.4])
     def test_a_truncated_archive_is_refused(self, archive, refused, tmp_path, share):
         short = tmp_path / "short.tar.gz"
         with open(archive, "rb") as file:
             short.write_bytes(file.read(int(share * archive.stat().st_size)))
         assert refused(short) == "the archive breaks off before its end"
-
-    def test_a_tar_cut_before_packing_is_refused(self, data_folder, refused, tmp_path):
-        tar = io.BytesIO()
-        with tarfile.open(fileobj=tar, mode="w") as whole:
-            add(whole, "data_batch_1.bin", official_bytes(data_folder, 0))
-        (tmp_path / "cut.tar.gz").write_bytes(gzip.compress(tar.getvalue()[:20_000_000], 0))
-        assert refused(tmp_path / "cut.tar.gz") == "the archive breaks off before its end"
 
     @fault("A garbled archive", "It is refused.")
     @pytest.mark.parametrize("place", [0, 12, 10_000_000])
@@ -174,7 +157,6 @@ class TestBrokenArchives:
 
         with monkeypatch.context() as broken:
             broken.setattr("helpers.archive.read_pieces", fail)
-            broken.setattr("tests.copies.World.recovers", lambda *_: None)
             assert refused(unpacked) == words
 
     @fault("A file is missing from the archive", "It is named.")
@@ -187,36 +169,25 @@ class TestBrokenArchives:
 
 class TestHostileMembers:
     @fault("A member that is a link, a device, a pipe or a folder", "It is passed over; nothing is extracted to disk.")
-    @pytest.mark.parametrize(
-        "attributes",
-        [
-            {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"},
-            {"type": tarfile.SYMTYPE, "linkname": "../../outside"},
-            {"type": tarfile.LNKTYPE, "linkname": "elsewhere"},
-            {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 5},
-            {"type": tarfile.BLKTYPE},
-            {"type": tarfile.FIFOTYPE},
-            {"type": tarfile.DIRTYPE},
-            {"type": tarfile.CONTTYPE},
-        ],
-        ids=["absolute symlink", "relative symlink", "hard link", "character device", "block device", "pipe", "folder",
-             "contiguous"],
-    )  # fmt: skip
-    def test_a_member_that_is_no_regular_file_is_not_taken(self, hostile, refused, data_folder, attributes):
+    def test_members_that_are_no_regular_files_are_not_taken(self, hostile, refused, data_folder):
         add(hostile, "elsewhere", official_bytes(data_folder, 0))  # what the hard link leads to
         for number in range(1, 6):
             add(hostile, NAMES[number], official_bytes(data_folder, number))
-        add(hostile, "data_batch_1.bin", **attributes)
+        for kind in (tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE, tarfile.CONTTYPE):
+            add(hostile, "data_batch_1.bin", type=kind)
+        for kind, target in (
+            (tarfile.SYMTYPE, "/etc/passwd"), (tarfile.SYMTYPE, "../../outside"), (tarfile.LNKTYPE, "elsewhere"),
+        ):  # fmt: skip
+            add(hostile, "data_batch_1.bin", type=kind, linkname=target)
         hostile.close()
         assert refused(hostile.path) == "data_batch_1.bin missing"
 
     @fault("A member whose path leads outside", "Only its name counts; nothing is written there.")
-    @pytest.mark.parametrize("name", ["../outside", "../../data_batch_1.bin", "/tmp/data_batch_1.bin", "C:\\x.bin"])
-    def test_a_path_that_leads_outside_writes_nothing_there(self, hostile, refused, tmp_path, name):
-        add(hostile, name, b"evil" * 1_000)
-        add(hostile, str(tmp_path / "planted" / "test_batch.bin"), b"evil")
+    def test_a_path_that_leads_outside_writes_nothing_there(self, hostile, refused, tmp_path):
+        for name in ("../outside", "/tmp/data_batch", "C:\\x.bin", str(tmp_path / "planted" / "test_batch.bin")):
+            add(hostile, name, b"evil" * 1_000)
         hostile.close()
-        refused(hostile.path)
+        assert refused(hostile.path) == "test_batch.bin has 4,000 bytes where 30,730,000 belong"
         assert not (tmp_path / "planted").exists()
 
     def test_the_right_bytes_under_a_strange_path_are_taken(self, hostile, world, data_folder):
@@ -227,27 +198,20 @@ class TestHostileMembers:
         world.is_sound()
 
     @fault("Two members of one name", "The archive is refused, whichever of them is right.")
-    @pytest.mark.parametrize("kind", ["right first", "wrong first", "both right"])
-    def test_of_two_members_of_one_name_none_is_kept(self, hostile, refused, data_folder, kind):
-        right, wrong = official_bytes(data_folder, 0), official_bytes(data_folder, 1)
-        pair = {"right first": (right, wrong), "wrong first": (wrong, right), "both right": (right, right)}[kind]
-        for data in pair:
-            add(hostile, "cifar-10-batches-bin/data_batch_1.bin", data)
-        for number in range(1, 6):
-            add(hostile, NAMES[number], official_bytes(data_folder, number))
+    @pytest.mark.parametrize(
+        ("numbers", "said"),
+        [((0, 1), "data_batch_1.bin is in it twice"), ((0, 0), "data_batch_1.bin is in it twice"),
+         ((1, 0), "data_batch_1.bin is not the published file: its SHA-256 differs")],
+        ids=["right first", "both right", "wrong first"],
+    )  # fmt: skip
+    def test_of_two_members_of_one_name_none_is_kept(self, hostile, refused, data_folder, numbers, said):
+        for number in numbers:
+            add(hostile, "cifar-10-batches-bin/data_batch_1.bin", official_bytes(data_folder, number))
         hostile.close()
-        reason = refused(hostile.path)
-        assert (
-            reason
-            in {
-                "right first": ["data_batch_1.bin is in it twice"],
-                "wrong first": ["data_batch_1.bin is not the published file: its SHA-256 differs"],
-                "both right": ["data_batch_1.bin is in it twice"],
-            }[kind]
-        )
+        assert refused(hostile.path) == said
 
     @fault("A member of the wrong size", "The archive is refused before the member is read.")
-    @pytest.mark.parametrize("size", [0, 1, FILE_BYTES - 1, FILE_BYTES + 1])
+    @pytest.mark.parametrize("size", [0, FILE_BYTES - 1, FILE_BYTES + 1])
     def test_a_member_of_the_wrong_size_is_refused(self, hostile, refused, size):
         add(hostile, "data_batch_1.bin", bytes(size))
         hostile.close()
@@ -259,8 +223,6 @@ class TestHostileMembers:
                   "GNU.sparse.realsize": str(FILE_BYTES)}  # fmt: skip
         body = f"1\n0\n{FILE_BYTES}\n".encode().ljust(512, b"\0") + official_bytes(data_folder, 0)
         add(hostile, "data_batch_1.bin", body, pax_headers=header)
-        for number in range(1, 6):
-            add(hostile, NAMES[number], official_bytes(data_folder, number))
         hostile.close()
         assert refused(hostile.path) == "data_batch_1.bin has 30,730,512 bytes where 30,730,000 belong"
 

@@ -36,7 +36,7 @@ def fetch_copy(world) -> None:
 
 def python(code: str, *arguments, before: tuple = (), **environment) -> subprocess.CompletedProcess:
     """Run `code` in a fresh interpreter, with the helpers and what it needs of them imported."""
-    code = "import os, signal, sys, pathlib\nfrom helpers import cache, data, download\n" + code
+    code = f"import os, signal, sys, pathlib\nfrom helpers import cache, data, download\ndownload.MIRRORS = ()\n{code}"
     return subprocess.run(
         [*before, sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=300,
         env={**os.environ, **environment},
@@ -120,11 +120,10 @@ print(json.dumps([first, left, sorted(os.listdir(disk / "cache"))]))
             world.sound.as_uri(),
         )
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr.startswith(f"CIFAR-10 could not be written to {world.home}: File too large (")
+        assert f"CIFAR-10 could not be written to {world.home}: File too large (" in done.stderr
         assert "Raise the limit (ulimit -f), or set CIFAR10_HOME" in done.stderr
         assert "Traceback" not in done.stderr
         world.holds()
-        world.recovers()
 
     @fault("A quota is used up (EDQUOT)", "The message names the quota; nothing is left.")
     def test_a_quota(self, world):
@@ -136,13 +135,11 @@ print(json.dumps([first, left, sorted(os.listdir(disk / "cache"))]))
             "download.OFFICIAL = sys.argv[1]\nsys.exit(data.main([]))", world.sound.as_uri(), before=(strace, *injected)
         )
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr.startswith(f"CIFAR-10 could not be written to {world.home}: Disk quota exceeded (")
+        assert f"CIFAR-10 could not be written to {world.home}: Disk quota exceeded (" in done.stderr
         assert "Your disk quota is used up: 190 MB are needed." in done.stderr
         world.holds()
-        world.recovers()
 
-    @pytest.mark.parametrize("code", ["ENOSPC", "EDQUOT", "EFBIG", "EIO", "EROFS"])
-    @pytest.mark.parametrize("step", ["write", "fsync", "replace"])
+    @pytest.mark.parametrize(("step", "code"), [("write", "EIO"), ("fsync", "EDQUOT"), ("replace", "EROFS")])
     def test_whatever_the_disk_says_nothing_is_left(self, world, monkeypatch, code, step):
         """The same on machines where the tests above are skipped, and for every step; here the error is simulated."""
         number = getattr(errno, code)
@@ -157,10 +154,9 @@ print(json.dumps([first, left, sorted(os.listdir(disk / "cache"))]))
             else:
                 broken.setattr(cache.os, step, refuse)
             with pytest.raises(DatasetError) as caught:
-                download.fetch(world.home, [("copy", download.from_copy(world.sound))])
+                fetch_copy(world)
         assert f"could not be written to {world.home}: {os.strerror(number)} (" in str(caught.value)
         world.holds()
-        world.recovers()
 
     @posix
     @fault("A file stands where the cache folder belongs", "The message names the path.")
@@ -213,26 +209,16 @@ sys.exit(int(records.labels_train[0]))
         world.recovers()
 
     @posix
-    @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
-    def test_a_folder_without_the_right_to_write_is_named(self, world):
-        world.home.chmod(0o555)
-        with pytest.raises(DatasetError, match="Permission denied"):
-            load_data()
-        world.home.chmod(0o755)
-        world.recovers()
-
-    @posix
     @fault("Others are to read the cache", "Files and folders have the rights that the umask gives.")
-    @pytest.mark.parametrize(("umask", "file", "folder"), [(0o022, 0o644, 0o755), (0o027, 0o640, 0o750)])
-    def test_rights_are_what_umask_says(self, world, umask, file, folder):
-        before = os.umask(umask)
+    def test_rights_are_what_umask_says(self, world):
+        before = os.umask(0o027)
         try:
             download.fetch(world.home / "a" / "b", [("copy", download.from_copy(world.sound))])
         finally:
             os.umask(before)
         for name in ("train.bin", "test.bin"):
-            assert (world.home / "a" / "b" / name).stat().st_mode & 0o777 == file
-        assert {path.stat().st_mode & 0o777 for path in (world.home / "a", world.home / "a" / "b")} == {folder}
+            assert (world.home / "a" / "b" / name).stat().st_mode & 0o777 == 0o640
+        assert {path.stat().st_mode & 0o777 for path in (world.home / "a", world.home / "a" / "b")} == {0o750}
 
 
 class TestSharedCopy:
@@ -254,14 +240,12 @@ class TestSharedCopy:
         assert capsys.readouterr().err == ""
 
     @fault("The shared copy is damaged, or empty", "It is passed over with a warning, and left as it is.")
-    @pytest.mark.parametrize("kind", ["damaged", "empty", "no folder"])
+    @pytest.mark.parametrize("kind", ["damaged", "no folder"])
     def test_a_damaged_shared_copy_is_passed_over(self, world, own, monkeypatch, capsys, tmp_path, kind):
         shared = tmp_path / "shared"
         if kind == "damaged":
             shutil.copytree(world.sound, shared)
             flip(shared / "test.bin", 5_000_000)
-        elif kind == "empty":
-            shared.mkdir()
         before = {path.name: path.stat().st_mtime_ns for path in shared.glob("*")}
         monkeypatch.setenv("CIFAR10_SHARED", str(shared))
         monkeypatch.setattr(download, "OFFICIAL", world.sound.as_uri())
@@ -292,9 +276,7 @@ class TestDamage:
         "A bit flips in one of the six files",
         "The file is named, fetched again and kept as .damaged; what is sound stays. No wrong byte becomes an array.",
     )
-    @pytest.mark.parametrize(("number", "place", "bit"), [
-        (0, 0, 0), (1, 1, 7), (2, 15_000_000, 3), (3, FILE_BYTES - 1, 0), (4, 262_144, 6), (5, FILE_BYTES - 1, 7),
-    ])  # fmt: skip
+    @pytest.mark.parametrize(("number", "place", "bit"), [(0, 0, 0), (3, 15_000_000, 3), (5, FILE_BYTES - 1, 7)])
     def test_one_flipped_bit_is_noticed(self, world, filled, capsys, number, place, bit):
         cached = "test.bin" if number == 5 else "train.bin"
         flip(world.home / cached, (0 if number == 5 else number * FILE_BYTES) + place, 1 << bit)
@@ -305,24 +287,25 @@ class TestDamage:
         world.is_sound(f"{cached}.damaged")
 
     @fault("A label 10 in the cache", "It is noticed like any other wrong byte.")
-    def test_a_label_10_is_noticed(self, world, filled):
-        flip(world.home / "test.bin", 3_073 * 77, official_bytes(world.sound, 5)[3_073 * 77] ^ 10)
-        assert load_data().labels_test.max() == 9
-        world.is_sound("test.bin.damaged")
+    @fault("A file is damaged a second time", "Both damaged copies are kept, and nothing that has their names is lost.")
+    def test_a_label_10_and_a_second_damage_are_noticed(self, world, filled):
+        (world.home / "test.bin.damaged").mkdir()
+        for place in (3_073 * 77, 5):
+            flip(world.home / "test.bin", place, official_bytes(world.sound, 5)[place] ^ 10)
+            assert load_data().labels_test.max() == 9
+        world.is_sound("test.bin.damaged", "test.bin.damaged2", "test.bin.damaged3")
 
     @fault("A file is too short, too long, empty, missing or in the wrong order", "It is fetched again.")
     @pytest.mark.parametrize(
         ("damage", "words"),
         [
             (lambda home: os.truncate(home / "test.bin", FILE_BYTES - 1), "test_batch.bin has 30,729,999 bytes"),
-            (lambda home: os.truncate(home / "train.bin", 3 * FILE_BYTES), "data_batch_4.bin has 0 bytes"),
             (lambda home: os.truncate(home / "train.bin", 0), "data_batch_1.bin has 0 bytes"),
             (lambda home: os.truncate(home / "train.bin", 5 * FILE_BYTES + 1), "it has bytes past its end"),
-            (lambda home: os.truncate(home / "test.bin", 2 * FILE_BYTES), "it has bytes past its end"),
             (lambda home: (home / "test.bin").unlink(), ""),
             (lambda home: os.replace(home / "test.bin", home / "train.bin"), "data_batch_1.bin is not the published"),
         ],
-        ids=["a byte short", "two files short", "empty", "a byte more", "twice as long", "missing", "wrong file"],
+        ids=["a byte short", "empty", "a byte more", "missing", "wrong file"],
     )
     def test_a_wrong_length_is_noticed(self, world, filled, damage, words, capsys):
         damage(world.home)
@@ -332,14 +315,6 @@ class TestDamage:
         left = [name for name in contents(world.home) if name.endswith(".damaged")]
         assert len(left) == (words not in ("", "data_batch_1.bin has 0 bytes"))
         world.is_sound(*left)
-
-    @fault("A file is damaged a second time", "Both damaged copies are kept, and nothing that has their names is lost.")
-    def test_a_second_damage_keeps_the_first(self, world, filled):
-        (world.home / "test.bin.damaged").mkdir()
-        for _ in range(2):
-            flip(world.home / "test.bin", 5)
-            load_data()
-        world.is_sound("test.bin.damaged", "test.bin.damaged2", "test.bin.damaged3")
 
     @posix
     @fault(
@@ -385,18 +360,16 @@ class TestDamage:
         assert "It stays as it is." in done.stdout
         world.is_sound()
 
-    @pytest.mark.parametrize("call", ["openat", "read", "mmap"])
-    @pytest.mark.parametrize("code", ["EIO", "ESTALE"])
-    def test_an_error_of_the_disk_is_no_damage(self, world, filled, monkeypatch, call, code):
+    @pytest.mark.parametrize("call", ["open_regular", "read_pieces", "np.memmap"])
+    def test_an_error_of_the_disk_is_no_damage(self, world, filled, monkeypatch, call):
         """Of the three calls by which the cache is read, each fails once; here the error is simulated."""
 
         def refuse(*_, **__):
-            raise OSError(getattr(errno, code), os.strerror(getattr(errno, code)))
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
 
         with monkeypatch.context() as broken:
-            name = {"openat": "open_regular", "read": "read_pieces", "mmap": "np.memmap"}[call]
-            broken.setattr(f"helpers.cache.{name}", refuse)
-            with pytest.raises(DatasetError, match=rf"cannot be read: {os.strerror(getattr(errno, code))}\. It stays"):
+            broken.setattr(f"helpers.cache.{call}", refuse)
+            with pytest.raises(DatasetError, match=rf"cannot be read: {os.strerror(errno.ESTALE)}\. It stays"):
                 load_data()
         world.is_sound()
 
@@ -458,7 +431,7 @@ class TestKilledProcesses:
 
     @fault("kill -9 during the download", "Nothing stands under a final name; the next call removes the rest.")
     def test_killed_in_the_download(self, world, server, archive, monkeypatch):
-        server.pages["/archive"] = file_page(archive, stop_after=100_000_000, stall=True)
+        server.pages["/archive"] = file_page(archive, stop_after=100_000_000, pause=600)
         monkeypatch.setenv("CIFAR10_URL", server.address("/archive"))
         process = subprocess.Popen([sys.executable, "-m", "helpers.data"], stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
@@ -486,20 +459,19 @@ cache.verified = dying
         world.recovers()
 
     @fault("kill -9 just before the rename, or between the two", "Each name has the whole file, or none.")
-    @pytest.mark.parametrize("done_before", [0, 1])
-    def test_killed_before_a_rename(self, world, done_before):
+    @pytest.mark.parametrize("before", ["train.bin", "test.bin"])
+    def test_killed_before_a_rename(self, world, before):
         self.killed(world, f"""
-replace, left = os.replace, [{done_before}]
+replace = os.replace
 def dying(*names):
-    if names[1].suffix == ".bin":
-        if not left[0]:
-            os.kill(os.getpid(), signal.SIGKILL)
-        left[0] -= 1
+    if names[1].name == "{before}":
+        os.kill(os.getpid(), signal.SIGKILL)
     replace(*names)
 os.replace = dying
 """)  # fmt: skip
-        assert cache.read_cache(world.home)[0].keys() == ({"train.bin"} if done_before else set())
-        world.holds(*["train.bin"] * done_before, *self.leftovers(world))
+        done = [] if before == "train.bin" else ["train.bin"]
+        assert [*cache.read_cache(world.home)[0]] == done
+        world.holds(*done, *self.leftovers(world))
         world.recovers()
 
 
@@ -540,9 +512,9 @@ class TestManyProcesses:
         world.is_sound()
 
     @fault("The same where processes cannot tell who came first", "All fetch; each gets the right bytes.")
-    def test_eight_at_once_without_waiting(self, world, data, monkeypatch):
+    def test_all_at_once_without_waiting(self, world, data, monkeypatch):
         monkeypatch.setenv("CIFAR10_URL", world.sound.as_uri())
-        self.all_did_well(self.start(world, "cache._take_turn = lambda *_: None"), data)
+        self.all_did_well(self.start(world, "cache._take_turn = lambda *_: None", 3), data)
         world.is_sound()
 
     @fault("Windows: another process brought the file first, and has it open", "Its file, which is the same, is used.")
@@ -581,7 +553,7 @@ class TestManyProcesses:
             [sys.executable, "-m", "helpers.data", "--from", world.sound], stdout=subprocess.PIPE, text=True
         )
         with pytest.raises(subprocess.TimeoutExpired):
-            second.wait(3)  # it waits
+            second.wait(2)  # it waits
         first.kill()
         first.wait()
         assert second.communicate(timeout=60)[0] == f"CIFAR-10, verified: {world.home}\n"
@@ -678,13 +650,8 @@ class TestStreams:
         read, write = os.pipe()
         os.close(read)
         before = (lambda: os.close(2)) if kind == "none" else None
-        done = subprocess.run(
-            [sys.executable, "-c", code, world.sound],
-            stdout=subprocess.PIPE,
-            stderr=write,
-            preexec_fn=before,
-            check=False,
-        )
+        command = [sys.executable, "-c", code, world.sound]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=write, preexec_fn=before, check=False)
         os.close(write)
         assert done.returncode == 0
         assert done.stdout.decode() == f"CIFAR-10, verified: {world.home}\n"
@@ -705,15 +672,6 @@ class TestHome:
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == "No home folder is known. Set CIFAR10_HOME to a folder for the data.\n"
         assert not list(tmp_path.glob("~*"))
-
-    @posix
-    def test_home_unset_means_the_users_entry(self, world, monkeypatch):
-        import pwd
-
-        for name in ("HOME", "CIFAR10_HOME", "XDG_CACHE_HOME"):
-            monkeypatch.delenv(name, raising=False)
-        (folder,) = data.cache_folders()
-        assert folder.is_relative_to(pwd.getpwuid(os.getuid()).pw_dir)
 
     @fault("Spaces, accents or other letters in the path", "They make no difference: every test here has them.")
     def test_a_strange_path_works(self, world):

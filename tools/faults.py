@@ -1,4 +1,7 @@
-"""The table of faults in docs/data.md, read off the tests: each `@fault(what goes wrong, what happens)` is a row."""
+"""The table of faults in docs/data.md, read off the tests.
+
+A row is what stands in `@fault(what goes wrong, what happens)`, or in a case of a test as `row=(...)`.
+"""
 
 import ast
 from pathlib import Path
@@ -11,17 +14,12 @@ HEADINGS = {
 
 
 def faults(path: Path) -> list[tuple[str, str]]:
-    """Return (what goes wrong, what happens) of each test in a file that has the marker, from top to bottom."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    marks = [
-        decorator
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef)
-        for decorator in node.decorator_list
-        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "fault"
-    ]
-    marks.sort(key=lambda mark: mark.lineno)
-    return [tuple(ast.literal_eval(argument) for argument in mark.args) for mark in marks]
+    """Return (what goes wrong, what happens) of each row in a file of tests, from top to bottom."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    calls = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "fault"]
+    rows = [(call.lineno, call.args) for call in calls if len(call.args) == 2]
+    rows += [(node.lineno, node.value.elts) for node in nodes if isinstance(node, ast.keyword) and node.arg == "row"]
+    return [tuple(map(ast.literal_eval, pair)) for _, pair in sorted(rows, key=lambda row: row[0])]
 
 
 def table(tests: Path) -> str:
