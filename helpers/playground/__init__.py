@@ -17,16 +17,7 @@ from helpers.playground.own_picture import read_picture
 from helpers.playground.prediction import change_image, explain
 from helpers.playground.training import GUESSES, PRESETS, Settings, Trainer, Trial, best_trial
 
-__all__ = [
-    "GUESSES",
-    "PRESETS",
-    "Playground",
-    "Settings",
-    "change_image",
-    "explain",
-    "read_picture",
-    "show_steps",
-]
+__all__ = ["GUESSES", "PRESETS", "Playground", "Settings", "change_image", "explain", "read_picture", "show_steps"]
 
 _latest = lambda: None  # noqa: E731 (a reference that is dead)
 
@@ -67,6 +58,11 @@ class Playground:
     @property
     def trials(self) -> list[Trial]:
         return self.trainer.trials
+
+    @property
+    def trained(self) -> list[Trial]:
+        """The runs that have something to show: neither just begun nor from a table."""
+        return [trial for trial in self.trials if trial.run is not None]
 
     @property
     def best(self) -> Trial | None:
@@ -131,11 +127,10 @@ class Playground:
         from helpers.playground.pictures import MOST_COMPARED, Comparison, side_by_side
         from helpers.playground.results import comparison_words
 
-        trials = [trial for trial in self.trials if trial.run is not None]
-        pictures, _ = Comparison().draw(trials)
-        show_png(side_by_side([pictures]), comparison_words(trials[-MOST_COMPARED:]))
-        if len(trials) > MOST_COMPARED:
-            print(f"The picture holds the newest {MOST_COMPARED} of {len(trials)} runs.")
+        pictures, _ = Comparison().draw(self.trained)
+        show_png(side_by_side([pictures]), comparison_words(self.trained[-MOST_COMPARED:]))
+        if len(self.trained) > MOST_COMPARED:
+            print(f"The picture holds the newest {MOST_COMPARED} of {len(self.trained)} runs.")
 
     def save_table(self, path: str | Path) -> Path:
         """Write all runs to a CSV file, whole or not at all; raise `ArgumentError` where it can't be written."""
@@ -170,7 +165,7 @@ class Playground:
         """Write the compared curves and the best run's templates to a PNG file, whole or not at all."""
         from helpers.playground.pictures import Comparison, Templates, side_by_side
 
-        best = best_trial([trial for trial in self.trials if trial.run is not None])
+        best = best_trial(self.trained)
         templates = Templates().draw(best.run.weights if best else None, title=best.label if best else "")
         return write_file(path, side_by_side([Comparison().draw(self.trials)[0], [templates]]))
 

@@ -5,6 +5,7 @@ from pathlib import PurePath
 from helpers.errors import ArgumentError
 from helpers.playground import results
 from helpers.playground.pictures import MOST_COMPARED, Comparison, Templates
+from helpers.playground.training import best_trial
 from helpers.playground.widgets import Panel, button, choice, field, heading, options, picture, row, text, upload
 
 CURVES = ("accuracy", "loss")
@@ -133,18 +134,16 @@ class ComparePanel(Panel):
             self._ticked += [number for number in numbers if number not in self._known]
             self._known.update(numbers)
             self._limit()
-            best = self._playground.best
-            with_run = [trial for trial in trials if trial.run is not None]
-            first = max(with_run, key=lambda trial: (trial is best, trial.number), default=None)
+            with_run, best = [trial for trial in trials if trial.run is not None], best_trial(trials)
+            first = best if best and best.run else with_run[-1] if with_run else None
             usual = [first.number, with_run[-1].number] if first else []
             self._pair = [old if old in numbers else new for old, new in zip(self._pair or usual, usual, strict=False)]
             if self._pair and self._pair[0] == self._pair[1] and len(numbers) > 1:
                 self._pair[1] = next(number for number in reversed(numbers) if number != self._pair[0])
-            names = {trial.number: trial.label for trial in with_run}
-            all_names = {trial.number: trial.label for trial in trials}
+            names, every_name = ({trial.number: trial.label for trial in some} for some in (with_run, trials))
             self._of_run = best.number if best else 0
             self.show(
-                html={"one": options(names), "other": options(names), "of_run": options(all_names)},
+                html={"one": options(names), "other": options(names), "of_run": options(every_name)},
                 values={"of_run": self._of_run or ""},
             )
             self._draw()
@@ -155,10 +154,8 @@ class ComparePanel(Panel):
             self._drawn = set(trials)
             shown = [trial for number, trial in trials.items() if number in self._ticked]
             curves, points = self._comparison.draw(shown)
-            pictures, alts = (
-                dict(zip(CURVES, curves, strict=True)),
-                dict.fromkeys(CURVES, results.comparison_words(shown)),
-            )
+            pictures = dict(zip(CURVES, curves, strict=True))
+            alts = dict.fromkeys(CURVES, results.comparison_words(shown))
             if self._pair:
                 one, other = (trials[number] for number in self._pair)
                 pictures |= zip(TEMPLATES, self._templates.draw_pair(one, other), strict=True)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 
 from helpers.data import CLASSES, to_image
@@ -53,10 +53,13 @@ class Canvas:
     def png(self) -> bytes:
         self._canvas.draw()
         width, height = self._canvas.get_width_height()
-        pixels = Image.frombuffer("RGBA", (width, height), self._canvas.buffer_rgba(), "raw", "RGBA", 0, 1)
-        written = io.BytesIO()
-        pixels.convert("RGB").save(written, "PNG", compress_level=1)
-        return written.getvalue()
+        return _encoded(Image.frombuffer("RGBA", (width, height), self._canvas.buffer_rgba(), "raw", "RGBA", 0, 1))
+
+
+def _encoded(picture: Image.Image) -> bytes:
+    written = io.BytesIO()
+    picture.convert("RGB").save(written, "PNG", compress_level=1)
+    return written.getvalue()
 
 
 def side_by_side(rows: list[list[bytes]]) -> bytes:
@@ -70,29 +73,25 @@ def side_by_side(rows: list[list[bytes]]) -> bytes:
             whole.paste(picture, (left, top))
             left += picture.width
         top += max(picture.height for picture in row)
-    written = io.BytesIO()
-    whole.save(written, "PNG", compress_level=1)
-    return written.getvalue()
+    return _encoded(whole)
 
 
 def _steps_axis(axis, steps: int) -> None:
     axis.set_xlim(-0.02 * steps, 1.02 * steps)
     axis.set_xlabel("step")
     axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
 
 
 def _loss_scale(axis, losses: list[np.ndarray]) -> None:
     """Give the loss a linear axis, or a logarithmic one where it leaves the sizes of a run that learns."""
-    finite = [values[np.isfinite(values)] for values in losses]
-    finite = np.concatenate([np.zeros(0), *finite])
+    finite = np.concatenate([np.zeros(0), *losses])
+    finite = finite[np.isfinite(finite)]
     highest = float(finite.max(initial=GUESSING))
     if highest > 10:
         axis.set_yscale("log")
         axis.set_ylim(max(1e-2, 0.7 * float(finite.min(initial=1.0))), 1.5 * highest)
-        axis.yaxis.set_major_formatter(
-            FuncFormatter(lambda value, _: f"{value:,.10g}" if value < 1e6 else f"{value:.0e}")
-        )
+        axis.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}" if value < 1e6 else f"{value:.0e}")
     else:
         axis.set_yscale("linear")
         axis.set_ylim(min(1.2, 0.95 * float(finite.min(initial=1.2))), max(2.5, 1.05 * highest))
@@ -132,31 +131,25 @@ class Curves:
     def draw(self, trial: Trial | None) -> tuple[list[bytes], list[Points]]:
         """Return two PNGs, accuracy and loss, and of each what the pointer can read."""
         run, steps = (trial.run, trial.settings.steps) if trial else (None, 1_000)
-        highest, read = 0.5, []
-        for (dots, learned, evaluated), kind in zip(self._lines, ("accuracy", "loss"), strict=True):
-            if run is None:
-                for line in (dots, learned, evaluated):
-                    line.set_data([], [])
-                continue
-            values, measured = getattr(run, kind), getattr(run, f"validation_{kind}")
-            averaged, step = smooth(values, max(1, steps // 20)), np.arange(run.step)
-            every = max(1, run.step // MOST_DOTS)
-            dots.set_data(step[::every], values[::every])
-            learned.set_data(step[::every], averaged[::every])
-            evaluated.set_data(run.validation_step, measured)
-            few = max(1, run.step // MOST_READ)
-            read.append([("training", step[::few], averaged[::few]), ("validation", run.validation_step, measured)])
-            if kind == "accuracy":
-                highest = max(highest, float(averaged.max()))
-        self._accuracy.set_ylim(0, min(1.03, 1.1 * highest))
-        _loss_scale(self._loss, [run.loss, run.validation_loss] if run else [])
         points = []
-        for canvas, axis, curves in zip((self._left, self._right), (self._accuracy, self._loss), read, strict=False):
+        for canvas, axis, lines, kind in zip((self._left, self._right), (self._accuracy, self._loss), self._lines,
+                                             ("accuracy", "loss"), strict=True):  # fmt: skip
+            values, step = (getattr(run, kind), np.arange(run.step)) if run else (np.zeros(0), np.zeros(0))
+            measured = getattr(run, f"validation_{kind}") if run else values
+            known = run.validation_step if run else values
+            averaged = smooth(values, max(1, steps // 20)) if run else values
+            every, few = (max(1, len(step) // most) for most in (MOST_DOTS, MOST_READ))
+            for line, x, y in zip(lines, (step[::every], step[::every], known),
+                                  (values[::every], averaged[::every], measured), strict=True):  # fmt: skip
+                line.set_data(x, y)
+            if kind == "accuracy":
+                axis.set_ylim(0, min(1.03, 1.1 * float(averaged.max(initial=0.5))))
+            else:
+                _loss_scale(axis, [values, measured])
             _steps_axis(axis, steps)
+            curves = [("training", step[::few], averaged[::few]), ("validation", known, measured)]
             points.append(_read(canvas, axis, curves))
-        if run is None:
-            _steps_axis(self._accuracy, steps), _steps_axis(self._loss, steps)
-        return [self._left.png(), self._right.png()], points or [[], []]
+        return [self._left.png(), self._right.png()], points
 
 
 def _read(canvas: Canvas, axis, curves: list[tuple[str, np.ndarray, np.ndarray]]) -> Points:
@@ -268,6 +261,13 @@ def _shortened(trial: Trial, most: int = 26) -> str:
     return f"{trial.number}: {title}" if title else trial.name
 
 
+def _fill(bars, widths: np.ndarray, winner: int | None, truth: int | None) -> None:
+    """Give ten bars their widths; the winner's is blue, that of the true class is hatched."""
+    for place, bar in enumerate(bars):
+        bar.set(width=widths[place], facecolor=BLUE if place == winner else GREY, hatch="//" if place == truth else "",
+                edgecolor="white")  # fmt: skip
+
+
 class Scores:
     """One test image and its ten scores, as bars that move while the model trains."""
 
@@ -295,9 +295,7 @@ class Scores:
         self._title.set_text(title)
         logits = np.nan_to_num(logits, nan=0.0, posinf=0.0, neginf=0.0)
         winner = int(logits.argmax())
-        for place, bar in enumerate(self._bars):
-            bar.set(width=logits[place], facecolor=BLUE if place == winner and logits.any() else GREY,
-                    hatch="//" if place == truth else "", edgecolor="white")  # fmt: skip
+        _fill(self._bars, logits, winner if logits.any() else None, truth)
         reach = max(1.0, 1.1 * float(np.abs(logits).max()))
         self._axis.set_xlim(-reach, reach)
         self._answer.set_text(f"answer: {CLASSES[winner]}" if logits.any() else "no answer yet")
@@ -327,16 +325,14 @@ class Prediction:
             bars.invert_yaxis()
             self._numbers = [bars.text(0, place, "", va="center", fontsize=10) for place in range(10)]
             self._maps = [Canvas(4.2, 2.9) for _ in range(2)]
-            self._heats, self._names, self._bounds = [], [], []
+            self._parts = []
             for canvas in self._maps:
                 axis = canvas.axes(0.2, 0.2, 1.2, 0.55)
                 axis.axis("off")
                 heat = axis.imshow(np.zeros((32, 32)), cmap=SIGNED_COLOURS, vmin=-1, vmax=1)
                 bar = canvas.figure.add_axes((0.78, 0.12, 0.035, 0.62))
                 canvas.figure.colorbar(heat, cax=bar, ticks=[-1, 0, 1])
-                self._heats.append(heat)
-                self._names.append(axis.set_title("", fontsize=11))
-                self._bounds.append(bar)
+                self._parts.append((heat, axis, bar))
 
     def draw(self, row: np.ndarray, logits: np.ndarray, probabilities: np.ndarray, title: str,
              contributions: list[tuple[str, np.ndarray]], truth: int | None) -> list[bytes]:  # fmt: skip
@@ -344,21 +340,15 @@ class Prediction:
         self._image.set_data(to_image(row))
         self._title.set_text(title)
         winner = int(probabilities.argmax())
-        for place, (bar, number) in enumerate(zip(self._bars, self._numbers, strict=True)):
-            bar.set_width(probabilities[place])
-            bar.set_facecolor(BLUE if place == winner else GREY)
-            bar.set_hatch("//" if place == truth else "")
-            bar.set_edgecolor("white")
+        _fill(self._bars, probabilities, winner, truth)
+        for place, number in enumerate(self._numbers):
             mark = "  ← true" if place == truth else ""
             number.set_text(f"{probabilities[place]:.0%}, {logits[place]:+.1f}{mark}".replace("-", "−"))
-            number.set_x(probabilities[place] + 0.02)
-            number.set_fontweight("bold" if place == winner else "normal")
+            number.set(x=probabilities[place] + 0.02, fontweight="bold" if place == winner else "normal")
         scale = max(usual_scale(values) for _, values in contributions)
-        for (name, values), heat, title_, bar in zip(
-            contributions, self._heats, self._names, self._bounds, strict=True
-        ):
+        for (name, values), (heat, axis, bar) in zip(contributions, self._parts, strict=True):
             heat.set_data(values / scale)
-            title_.set_text(name)
+            axis.set_title(name, fontsize=11)
             bar.set_yticks([-1, 0, 1], [f"−{scale:.2g}", "0", f"+{scale:.2g}"])
         return [self._top.png(), self._bottom.png(), *(canvas.png() for canvas in self._maps)]
 

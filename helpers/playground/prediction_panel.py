@@ -9,7 +9,7 @@ from helpers.playground import widgets as ui
 from helpers.playground.own_picture import PictureError, read_picture
 from helpers.playground.pictures import Prediction, shrinking_steps, side_by_side
 from helpers.playground.prediction import COLOURS, change_image, explain
-from helpers.playground.training import read_value
+from helpers.playground.training import best_trial, read_index
 from helpers.softmax import predict_logits
 
 ANY = "any class"
@@ -67,7 +67,7 @@ class PredictionPanel(ui.Panel):
     def __init__(self, playground, index: int = 0):
         self._playground, self._data = playground, playground.data
         check_settings(index=index, images=len(self._data.labels_test))
-        if not self._trials():
+        if not playground.trained:
             raise ArgumentError("There is no run to look into yet. Train one first.")
         super().__init__(_page())
         self._shown: ui.Shown | None = None
@@ -77,9 +77,7 @@ class PredictionPanel(ui.Panel):
         self._own: np.ndarray | None = None
         self._changes, self._covered = dict(UNCHANGED), np.zeros((32, 32), bool)
         self._index, self._class = index, ANY
-        self._number = (playground.best or self._trials()[-1]).number
-        if self._number not in [trial.number for trial in self._trials()]:
-            self._number = self._trials()[-1].number
+        self._number = (best_trial(playground.trained) or playground.trained[-1]).number
         self.show(values=self._changes | {"class": ANY}, hidden=["steps"])
         self.refresh()
 
@@ -124,13 +122,11 @@ class PredictionPanel(ui.Panel):
 
     def _choose(self, written) -> None:
         try:
-            index = read_value("seed", written)
-            check_settings(index=index, images=len(self._data.labels_test))
+            self._index = read_index(written, len(self._data.labels_test))
         except ArgumentError as error:
             self.show(values={"index": self._index})
             raise ArgumentError(f"{written!r} is no test image. Give a whole number, 0 to 9,999.") from error
         self._forget_own()
-        self._index = index
 
     def _forget_own(self) -> None:
         self._own = None
@@ -140,14 +136,11 @@ class PredictionPanel(ui.Panel):
         self._changes = dict(UNCHANGED)
         self._covered[:] = False
 
-    def _trials(self) -> list:
-        return [trial for trial in self._playground.trials if trial.run is not None]
-
     def _on_runs(self) -> None:
         """Offer the runs that there are now; called from the thread that trains."""
         if not self._playground.trainer.running:
             with self.lock:
-                if self._trials():
+                if self._playground.trained:
                     self.refresh()
 
     def _pick(self, mistaken: bool) -> None:
@@ -201,17 +194,16 @@ class PredictionPanel(ui.Panel):
         try:
             return self._playground.trainer.trial(self._number)
         except ArgumentError:  # it was removed
-            self._number = self._trials()[-1].number
+            self._number = self._playground.trained[-1].number
             return self._playground.trainer.trial(self._number)
 
     def refresh(self) -> None:
         """Ask the chosen run about the image as it is now, and draw the answer."""
         with self.lock:
             trial, own = self._trial(), self._own is not None
-            names = {each.number: each.label for each in self._trials()}
+            names = {each.number: each.label for each in self._playground.trained}
             self.show(
-                html={"trial": ui.options(names)},
-                values=self._changes | {"trial": self._number, "index": self._index},
+                html={"trial": ui.options(names)}, values=self._changes | {"trial": self._number, "index": self._index}
             )
             if trial.overflowed:
                 raise ArgumentError(f"{trial.name} has overflowed: it has no scores. Ask another run.")

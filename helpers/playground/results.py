@@ -3,29 +3,19 @@
 import csv
 import io
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html import escape
 
 import numpy as np
 
 from helpers.errors import ArgumentError
-from helpers.playground.training import LONGEST_TITLE, Loaded, Settings, Trial, best_trial
+from helpers.playground.training import LONGEST_TITLE, Settings, Trial, best_trial
 
-SHORT = {"your guess": "guess", "learning rate": "rate", "batch size": "batch", "weight decay": "decay"}
-WORDS = {
-    "learning_rate": "learning rate", "batch_size": "batch size", "weight_decay": "weight decay",
-    "divide_by": "pixels divided by",
-}  # fmt: skip
-COLUMNS = (
-    "run", "name", "seed", "learning_rate", "schedule", "batch_size", "steps", "weight_decay", "divide_by", "images",
-    "steps_done", "learning_rates", "training_accuracy", "validation_accuracy", "validation_loss", "diverged", "best",
-    "guess",
-)  # fmt: skip
-
-
-def pixels(divide_by: float) -> str:
-    """Return the range of the pixels before the mean image is subtracted."""
-    return f"0 to {255 / divide_by:.4g}"
+WORDS = {"divide_by": "pixels divided by"} | {
+    name: name.replace("_", " ") for name in ("learning_rate", "batch_size", "weight_decay")
+}
+RESULTS = ("training_accuracy", "validation_accuracy", "validation_loss")
+COLUMNS = ("run", "name", *asdict(Settings()), "steps_done", "learning_rates", *RESULTS, "diverged", "best", "guess")
 
 
 def percent(share: float) -> str:
@@ -36,9 +26,8 @@ def verdict(trial: Trial) -> str:
     """Return one sentence that puts the learner's guess beside the truth; empty without a guess or a truth."""
     if trial.guessed_right is None:
         return ""
-    if trial.guessed_right:
-        return f"You guessed “{trial.guess}”: right."
-    return f"You guessed “{trial.guess}”; the truth is “{trial.outcome}”."
+    words = ": right." if trial.guessed_right else f"; the truth is “{trial.outcome}”."
+    return f"You guessed “{trial.guess}”{words}"
 
 
 def score(trials: list[Trial]) -> str:
@@ -58,10 +47,8 @@ def _rates(trial: Trial) -> str:
 
 def _differing(settings: Settings, other: Settings) -> str:
     """Return in words what sets settings apart from others: "learning rate 0.1, batch size 20"."""
-    found = settings.differences(other)
-    return ", ".join(
-        f"{WORDS.get(name, name)} {_number(v) if isinstance(v, float) else v}" for name, v in found.items()
-    )
+    found = {WORDS.get(name, name): value for name, value in settings.differences(other).items()}
+    return ", ".join(f"{name} {_number(v) if isinstance(v, float) else v}" for name, v in found.items())
 
 
 def table_rows(trials: list[Trial]) -> list[dict[str, str]]:
@@ -82,7 +69,7 @@ def table_rows(trials: list[Trial]) -> list[dict[str, str]]:
             "steps": f"{trial.step:,}" + ("" if trial.done else f" of {trial.settings.steps:,}"),
             "epochs": f"{trial.epochs:.3g}",
             "weight decay": _number(trial.settings.weight_decay),
-            "pixels": pixels(trial.settings.divide_by),
+            "pixels": f"0 to {255 / trial.settings.divide_by:.4g}",
             "seed": str(trial.settings.seed),
             "images": f"{trial.settings.images:,}",
         }
@@ -99,18 +86,14 @@ def differing_rows(trials: list[Trial], always: tuple[str, ...] = ("run",)) -> l
 
 def text_table(trials: list[Trial]) -> str:
     """Return the names, results and guesses of the trials, in columns narrow enough for a small window."""
-    kept = ("run", "name", "validation", "training", "result", "your guess")
-    rows = [
-        {SHORT.get(name, name): row[name].removesuffix(" best") for name in kept} for row in table_rows(trials)
-    ]  # fmt: skip
-    if not any(row["guess"] for row in rows):
-        rows = [{name: value for name, value in row.items() if name != "guess"} for row in rows]
+    rows = table_rows(trials)
     if not rows:
         return "No runs yet."
-    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
-    lines = ["  ".join(f"{name:{width}}" for name, width in widths.items())]
-    lines += ["  ".join(f"{row[name]:{width}}" for name, width in widths.items()) for row in rows]
-    return "\n".join(line.rstrip() for line in lines)
+    kept = ["run", "name", "validation", "training", "result"] + ["your guess"] * any(row["your guess"] for row in rows)
+    lines = [[name.removeprefix("your ") for name in kept]]
+    lines += [[row[name].removesuffix(" best") for name in kept] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
 def html_table(trials: list[Trial], shown: set[int]) -> str:
@@ -160,20 +143,17 @@ def comparison_words(trials: list[Trial]) -> str:
 def csv_text(trials: list[Trial]) -> str:
     """Return the trials as CSV: one row each, numbers as numbers."""
     written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer = csv.DictWriter(written, COLUMNS, lineterminator="\n")
+    writer.writeheader()
     for trial in trials:
-        settings = trial.settings
-        found = (trial.training_accuracy, trial.validation_accuracy, trial.validation_loss)
-        results = ["" if math.isnan(value) else round(value, 6) for value in found]
-        # A spreadsheet would take such a title for a formula.
-        title = f"'{trial.title}" if trial.title[:1] in ("=", "+", "-", "@") else trial.title
-        writer.writerow(
-            [trial.number, title, settings.seed, settings.learning_rate, settings.schedule, settings.batch_size,
-             settings.steps, settings.weight_decay, settings.divide_by, settings.images, trial.step,
-             "; ".join(f"{rate:.6g} from step {step}" for step, rate in trial.rates), *results,
-             trial.diverged, trial is best_trial(trials), trial.guess]
-        )  # fmt: skip
+        found = {name: getattr(trial, name) for name in RESULTS}
+        writer.writerow(asdict(trial.settings) | {
+            # A spreadsheet would take such a title for a formula.
+            "run": trial.number, "name": f"'{trial.title}" if trial.title[:1] in tuple("=+-@") else trial.title,
+            "learning_rates": "; ".join(f"{rate:.6g} from step {step}" for step, rate in trial.rates),
+            "steps_done": trial.step, "diverged": trial.diverged, "best": trial is best_trial(trials),
+            "guess": trial.guess,
+        } | {name: "" if math.isnan(value) else round(value, 6) for name, value in found.items()})  # fmt: skip
     return written.getvalue()
 
 
@@ -188,19 +168,16 @@ def read_csv(text: str, name: str) -> list[Trial]:
         ArgumentError: it is no such table.
     """
 
-    def number(written: str) -> float:
-        return float(written) if written else math.nan
-
     trials = []
     try:
         for row in csv.DictReader(io.StringIO(text, newline="")):
-            settings = Settings.parse(", ".join(f"{field}={row[field]}" for field in Settings.__dataclass_fields__))
+            settings = Settings.parse(", ".join(f"{field}={row[field]}" for field in asdict(Settings())))
             rates = tuple((int(step), float(rate)) for rate, step in (
                 turn.split(" from step ") for turn in row["learning_rates"].split("; ") if turn))  # fmt: skip
-            loaded = Loaded(int(row["steps_done"]), *(number(row[f"{column}"]) for column in COLUMNS[12:15]),
-                            row["diverged"] == "True")  # fmt: skip
+            found = {name: float(row[name] or "nan") for name in RESULTS}
             title = (row["name"] or "from a table").removeprefix("'")
-            trials.append(Trial(0, settings, row["guess"], rates=rates, title=title, loaded=loaded))
+            trials.append(Trial(0, settings, row["guess"], rates=rates, title=title, step=int(row["steps_done"]),
+                                diverged=row["diverged"] == "True", **found))  # fmt: skip
     except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
         raise ArgumentError(f"{name} is no table of runs, or is damaged. Give a file that Save table wrote.") from error
     if not trials:
@@ -211,22 +188,11 @@ def read_csv(text: str, name: str) -> list[Trial]:
 def parameters_cell(trial: Trial) -> str:
     """Return the code to paste over the parameters cell of notebook 6, with a comment on what it has no name for."""
     settings = trial.settings
-    lines = [
-        f"seed = {settings.seed}",
-        f"learning_rate = {settings.learning_rate!r}",
-        f"batch_size = {settings.batch_size}",
-        f"steps = {settings.steps:_}",
-        f"weight_decay = {settings.weight_decay!r}",
-    ]
-    apart = []
+    names = ("seed", "learning_rate", "batch_size", "steps", "weight_decay")
+    lines = [f"{name} = {getattr(settings, name):_}" for name in names]
+    apart = [f"{name}={value!r}" for name, value in settings.differences(Settings()).items() if name not in names]
     if len(trial.rates) > 1:
         apart.append(f"the rate was turned: {_rates(trial)}")
-    if settings.schedule != "linear":
-        apart.append(f'schedule="{settings.schedule}"')
-    if settings.divide_by != 255.0:
-        apart.append(f"divide_by={settings.divide_by}")
-    if settings.images != 45_000:
-        apart.append(f"{settings.images:,} images")
     if apart:
         lines.append(f"# {trial.name} had besides: {', '.join(apart)}. The parameters cell has no names for these.")
     return "\n".join(lines)

@@ -3,12 +3,11 @@
 import math
 from dataclasses import asdict, replace
 
-from helpers.arguments import check_settings
 from helpers.data import CLASSES
 from helpers.playground import results
 from helpers.playground import widgets as ui
 from helpers.playground.pictures import Curves, Scores, Templates, side_by_side
-from helpers.playground.training import GUESSES, MOST_IMAGES, PRESETS, Settings, read_value
+from helpers.playground.training import GUESSES, MOST_IMAGES, PRESETS, Settings, read_index, read_value
 from helpers.softmax import predict_logits
 
 OWN = "your own settings"
@@ -135,9 +134,7 @@ class TrainPanel(ui.Panel):
 
     def _watch(self, written) -> None:
         try:
-            index = read_value("seed", written)
-            check_settings(index=index, images=len(self._playground.data.labels_test))
-            self._watched = index
+            self._watched = read_index(written, len(self._playground.data.labels_test))
         finally:
             self.show(values={"watched": self._watched})
         self.refresh()

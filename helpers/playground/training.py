@@ -46,6 +46,13 @@ def read_value(name: str, written) -> int | float | str:
     return value
 
 
+def read_index(written, count: int) -> int:
+    """Return which of `count` images is meant, counted from 0; raise `ArgumentError` where it is none."""
+    index = read_value("seed", written)
+    check_settings(index=index, images=count)
+    return index
+
+
 def _check(images=MOST_IMAGES, **others) -> None:
     """Raise `ArgumentError` for the first of some settings that makes no sense by itself."""
     check_settings(**others)
@@ -104,27 +111,24 @@ PRESETS = {
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """What a saved table knows of a run: its results, without the run itself."""
-
-    step: int
-    training_accuracy: float
-    validation_accuracy: float
-    validation_loss: float
-    diverged: bool
-
-
-@dataclass(frozen=True)
 class Trial:
-    """A run with its number, its settings, a title, what the learner guessed, and each (step, rate) turned to."""
+    """A run with its number, its settings, a title, what the learner guessed, each (step, rate) turned to, its results.
+
+    Accuracies are shares, 0 to 1, not a number before they are known; the loss is in nats. `training_accuracy` is the
+    mean of the last tenth of the batches.
+    """
 
     number: int
     settings: Settings
     guess: str = ""
-    run: Run | None = None  # None before the first slice
+    run: Run | None = None  # None before the first slice, and where the trial comes from a table
     rates: tuple[tuple[int, float], ...] = ()
     title: str = ""  # the preset's name, or what the learner wrote
-    loaded: Loaded | None = None  # in place of the run, where the trial comes from a table
+    step: int = 0
+    training_accuracy: float = math.nan
+    validation_accuracy: float = math.nan
+    validation_loss: float = math.nan
+    diverged: bool = False
 
     @property
     def name(self) -> str:
@@ -136,8 +140,8 @@ class Trial:
         return f"{self.name}: {self.title}" if self.title else self.name
 
     @property
-    def step(self) -> int:
-        return self.loaded.step if self.loaded else self.run.step if self.run else 0
+    def loaded(self) -> bool:
+        return self.run is None and self.step > 0
 
     @property
     def epochs(self) -> float:
@@ -149,34 +153,17 @@ class Trial:
         return self.step >= self.settings.steps
 
     @property
-    def diverged(self) -> bool:
-        return self.loaded.diverged if self.loaded else self.run is not None and self.run.diverged
-
-    @property
     def overflowed(self) -> bool:
         """True if the run has no numbers left to go on with."""
         return self.run is not None and not (math.isfinite(self.run.loss[-1]) and np.isfinite(self.run.weights).all())
 
-    @property
-    def validation_accuracy(self) -> float:
-        """The accuracy, 0 to 1, at the last evaluation on the validation set; not a number before the first."""
-        if self.loaded:
-            return self.loaded.validation_accuracy
-        return float(self.run.validation_accuracy[-1]) if self.run and len(self.run.validation_step) else math.nan
-
-    @property
-    def validation_loss(self) -> float:
-        """The loss, in nats, at the last evaluation on the validation set; not a number before the first."""
-        if self.loaded:
-            return self.loaded.validation_loss
-        return float(self.run.validation_loss[-1]) if self.run and len(self.run.validation_step) else math.nan
-
-    @property
-    def training_accuracy(self) -> float:
-        """The mean accuracy, 0 to 1, of the last tenth of the batches."""
-        if self.loaded:
-            return self.loaded.training_accuracy
-        return float(self.run.accuracy[-max(1, self.step // 10) :].mean()) if self.run else math.nan
+    def grown(self, run: Run, rates: tuple[tuple[int, float], ...]) -> "Trial":
+        """Return the trial with a run that has come further, and its results."""
+        last = {name: float(getattr(run, name)[-1]) for name in ("validation_accuracy", "validation_loss")
+                if len(run.validation_step)}  # fmt: skip
+        accuracy = float(run.accuracy[-max(1, run.step // 10) :].mean())
+        return replace(self, run=run, rates=rates, step=run.step, training_accuracy=accuracy, diverged=run.diverged,
+                       **last)  # fmt: skip
 
     @property
     def outcome(self) -> str:
@@ -394,7 +381,7 @@ class Trainer:
         turned = not trial.rates or trial.rates[-1][1] != rate
         rates = (*trial.rates, (trial.step, rate)) if turned else trial.rates
         with self._lock:
-            self._put(replace(self.trial(trial.number), run=run, rates=rates))
+            self._put(self.trial(trial.number).grown(run, rates))
 
 
 def _stop_at_exit(trainer: Trainer) -> None:

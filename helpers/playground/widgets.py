@@ -31,24 +31,26 @@ def stops(least: float, most: float, zero: bool = False, whole: bool = False) ->
     return sorted({round(value) for value in values}) if whole else values
 
 
+def _labelled(label: str, hint: str, control: str, kind: str = "", after: str = "") -> str:
+    return (
+        f'<div class="field {kind}"><label title="{escape(hint)}"><span>{escape(label)}</span>{control}</label>'
+        f"{after}</div>"
+    )
+
+
 def number(name: str, label: str, hint: str, values: list[float]) -> str:
     """Return a text field for a number with its label, and beside it a slider over `values`."""
-    label, hint = escape(label), escape(hint)
-    return (
-        f'<div class="field"><label title="{hint}"><span>{label}</span><input class="number" type="text" '
-        f'inputmode="decimal" autocomplete="off" name="{name}" title="{hint}"></label><input type="range" '
-        f'name="{name}" min="0" max="{len(values) - 1}" data-stops="{json.dumps(values)}" aria-label="{label}, slider" '
-        f'title="{hint}"></div>'
-    )
+    shared = f'name="{name}" title="{escape(hint)}"'
+    typed = f'<input class="number" type="text" inputmode="decimal" autocomplete="off" {shared}>'
+    return _labelled(label, hint, typed, after=(
+        f'<input type="range" {shared} min="0" max="{len(values) - 1}" data-stops="{json.dumps(values)}" '
+        f'aria-label="{escape(label)}, slider">'))  # fmt: skip
 
 
 def field(name: str, label: str, hint: str, kind: str = "") -> str:
     """Return a text field with its label; `kind` is "wide", "short", or empty."""
-    label, hint = escape(label), escape(hint)
-    return (
-        f'<div class="field {kind}"><label title="{hint}"><span>{label}</span><input type="text" name="{name}" '
-        f'autocomplete="off" spellcheck="false" title="{hint}"></label></div>'
-    )
+    typed = f'<input type="text" name="{name}" autocomplete="off" spellcheck="false" title="{escape(hint)}">'
+    return _labelled(label, hint, typed, kind)
 
 
 def options(choices: dict) -> str:
@@ -58,18 +60,13 @@ def options(choices: dict) -> str:
 
 def choice(name: str, label: str, hint: str, choices: dict, kind: str = "") -> str:
     """Return a menu with its label. Its choices, {value: words}, can be changed through `html`, by its name."""
-    return (
-        f'<div class="field {kind}"><label title="{escape(hint)}"><span>{escape(label)}</span><select name="{name}" '
-        f'data-html="{name}" title="{escape(hint)}">{options(choices)}</select></label></div>'
-    )
+    menu = f'<select name="{name}" data-html="{name}" title="{escape(hint)}">{options(choices)}</select>'
+    return _labelled(label, hint, menu, kind)
 
 
 def check(name: str, label: str, hint: str) -> str:
     """Return a box to tick, with its label."""
-    return (
-        f'<div class="field"><label title="{escape(hint)}"><span>{escape(label)}</span>'
-        f'<input type="checkbox" name="{name}" title="{escape(hint)}"></label></div>'
-    )
+    return _labelled(label, hint, f'<input type="checkbox" name="{name}" title="{escape(hint)}">')
 
 
 def button(name: str, label: str, hint: str, primary: bool = False) -> str:
@@ -182,7 +179,6 @@ class Shown:
         for panel in panels:
             view = {"version_major": 2, "version_minor": 0, "model_id": panel.model_id}
             display({VIEW: view, "text/plain": "The controls of the playground."}, raw=True)
-        self._handle = None
         data, metadata = self._bundle(png, alt, line)
         self._handle = display(data, raw=True, metadata=metadata, display_id=True)
 
