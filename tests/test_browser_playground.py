@@ -12,7 +12,18 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser import RED, SHOTS, browser, end_kernel, jupyterlab, needs_chromium, open_notebook, run_all, shot
+from tests.browser import (
+    PATIENCE,
+    RED,
+    SHOTS,
+    browser,
+    end_kernel,
+    jupyterlab,
+    needs_chromium,
+    open_notebook,
+    run_all,
+    shot,
+)  # fmt: skip
 from tests.series import PATHS
 
 expect.set_options(timeout=30_000)
@@ -131,7 +142,7 @@ def test_start_turn_stop_go_on_and_compare(page):
     assert step(page) == done
     panel.get_by_label("Speed").select_option("full speed")
     button(panel, "Go on").click()
-    expect(words(panel)).to_contain_text("Done")
+    expect(words(panel)).to_contain_text("Done", timeout=PATIENCE)
     expect(words(panel)).to_contain_text("You guessed “diverges”; the truth is")
     expect(words(panel)).to_contain_text("0 of 1 right")
     expect(compare.locator("tbody tr")).to_have_count(2)

@@ -18,6 +18,7 @@ PAGE = "".join([
     row(
         choice("one", "Templates of", "The run whose templates are shown on the left", {}),
         choice("other", "beside those of", "The run whose templates are shown beside them, on one scale", {}),
+        part="templates",
     ),
     row(*map(picture, TEMPLATES), kind="pictures three", part="templates"),
     row(
@@ -136,9 +137,9 @@ class ComparePanel(Panel):
             self._limit()
             with_run, best = [trial for trial in trials if trial.run is not None], best_trial(trials)
             first = best if best and best.run else with_run[-1] if with_run else None
-            usual = [first.number, with_run[-1].number] if first else []
+            usual = [first.number, with_run[-1].number] if len(with_run) > 1 else []  # one run has none to stand beside
             self._pair = [old if old in numbers else new for old, new in zip(self._pair or usual, usual, strict=False)]
-            if self._pair and self._pair[0] == self._pair[1] and len(numbers) > 1:
+            if self._pair and self._pair[0] == self._pair[1]:
                 self._pair[1] = next(number for number in reversed(numbers) if number != self._pair[0])
             names, every_name = ({trial.number: trial.label for trial in some} for some in (with_run, trials))
             self._of_run = best.number if best else 0
