@@ -260,7 +260,6 @@ class TestPlayground:
 
     def test_presets_and_lines_of_text_can_be_run_and_keep_their_names(self):
         playground = Playground(seed=5)
-        playground.trainer.pace = np.inf
         named = playground.run("overfitting on 500 images")
         assert (named.title, named.settings.seed) == ("overfitting on 500 images", 5)
         assert named.title in playground.table()
@@ -269,7 +268,9 @@ class TestPlayground:
 
     def test_a_run_that_is_known_becomes_the_newest_again_and_one_without_a_step_is_in_no_table(self):
         playground = Playground()
+        playground.trainer.pace = 0.1  # which holds for a run that is watched
         first, other = playground.run(SHORT), playground.run("steps=3")
+        assert playground.trainer.pace == 0.1
         assert playground.run(SHORT) is first
         assert playground.trials == [other, first]
         assert playground.go_on(0.1, 70).number == first.number
@@ -729,7 +730,6 @@ class TestPanels:
 
     def test_a_run_that_is_removed_is_asked_no_more(self, trained):
         playground = Playground()
-        playground.trainer.pace = np.inf
         for guess in ("", "diverges"):
             playground.run(SHORT, guess)
         panel = PredictionPanel(playground)

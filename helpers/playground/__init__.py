@@ -5,6 +5,7 @@
 `Playground` holds the runs; the panels show them. Everything that the panels do can be done without them.
 """
 
+import math
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -110,10 +111,14 @@ class Playground:
         return self._wait()
 
     def _wait(self) -> Trial:
-        self.trainer.wait()
+        pace, self.trainer.pace = self.trainer.pace, math.inf  # nobody watches
+        try:
+            self.trainer.wait()
+        finally:
+            self.trainer.pace = pace
         if self.trainer.problem:
             raise ArgumentError(self.trainer.problem)
-        return self.trials[-1]
+        return self.trainer.current
 
     def table(self) -> str:
         """Return the names of the runs, and their results, as text in columns."""
