@@ -596,7 +596,8 @@ class TestManyProcesses:
         world.is_sound()
 
     @fault("The process that came first fails", "All who waited go on at once.")
-    def test_after_a_failure_nobody_waits_in_line(self, world):
+    def test_after_a_failure_nobody_waits_in_line(self, world, monkeypatch):
+        monkeypatch.setattr(cache, "QUIET_SECONDS", 600)
         first, entered = cache.work_folder(world.home), threading.Barrier(4)
         first.__enter__()
 
