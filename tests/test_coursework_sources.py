@@ -136,7 +136,7 @@ def test_the_guide_maps_every_question_to_an_objective():
 
 @each_assignment
 def test_students_read_the_limits_that_hold(assignment):
-    limits = f"{student.CELL_SECONDS} seconds of processor time for a cell and {student.MEMORY / 2**30:.0f} GiB of memory"
+    limits = f"{student.CELL_SECONDS} seconds of processor time for a cell and {student.MEMORY >> 30} GiB of memory"
     assert [cell for cell in assignment.cells if f"at most {limits}" in cell.source]
 
 
