@@ -22,6 +22,7 @@ from helpers.progress import progress_bar
 
 LOCK = ".ten-templates.lock"
 WORK = ".ten-templates-fetch-"  # how the names of work folders begin
+MISSING = "missing"
 QUIET_SECONDS = 30  # whoever is first and writes nothing for so long is waited for no longer
 DEAD_SECONDS = 86_400  # a work folder of another machine is removed when it is as old as this
 
@@ -48,7 +49,7 @@ def read_cache(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
                     raise DatasetError("it has bytes past its end")
                 sound[cached] = np.memmap(file, dtype=np.uint8, mode="r").reshape(-1, RECORD_BYTES)
         except (FileNotFoundError, NotADirectoryError):
-            wrong[cached] = "missing"
+            wrong[cached] = MISSING
         except DatasetError as error:
             wrong[cached] = str(error)
         except (OSError, MemoryError) as error:
@@ -117,11 +118,13 @@ def store(files: Files, folder: Path, work: Path, source: str) -> None:
             part.flush()
             os.fsync(part.fileno())
     check_ours(folder, wrong := damage(folder))
-    for cached in wrong:
+    for cached, complaint in wrong.items():
         final = folder / cached
-        if os.path.exists(final) and final.stat().st_size:  # keep what is damaged, under the first name that is free
-            names = (folder / f"{cached}.damaged{number}" for number in ("", *range(2, 1_000)))
-            os.replace(final, next(name for name in names if not os.path.lexists(name)))
+        # What is damaged is kept, under the first name that is free; what another process brought meanwhile is not it.
+        with contextlib.suppress(FileNotFoundError):
+            if complaint != MISSING and final.stat().st_size:
+                names = (folder / f"{cached}.damaged{number}" for number in ("", *range(2, 1_000)))
+                os.replace(final, next(name for name in names if not os.path.lexists(name)))
         try:
             os.replace(work / cached, final)
         except PermissionError:  # Windows, where another process brought the same file, and has it open

@@ -526,16 +526,17 @@ class TestManyProcesses:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             replace(old, new)
 
-        def brought_meanwhile(folder, wrong):
-            shutil.copy(world.sound / "train.bin", world.home)
+        def meanwhile(happens):
+            """Let something happen after the cache was looked at for the last time, which is before the moves."""
+            checks = iter([lambda: None, happens])
+            monkeypatch.setattr(cache, "check_ours", lambda *_: next(checks)())
 
         monkeypatch.setattr(cache.os, "replace", as_windows_does)
-        monkeypatch.setattr(cache, "check_ours", brought_meanwhile)
-        monkeypatch.setattr(cache.os.path, "exists", lambda path: False)
+        meanwhile(lambda: shutil.copy(world.sound / "train.bin", world.home))
         fetch_copy(world)
         world.is_sound()
-        monkeypatch.setattr(cache, "check_ours", lambda *_: (world.home / "test.bin").write_bytes(b"damaged"))
         world.empty()
+        meanwhile(lambda: (world.home / "test.bin").write_bytes(b"damaged"))
         with pytest.raises(DatasetError, match="Permission denied"):
             fetch_copy(world)
 
