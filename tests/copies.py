@@ -8,7 +8,6 @@ from helpers import cache, download
 
 NAMES = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
 FILE_BYTES = 30_730_000
-FIRST_LABELS = [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]
 
 
 def official_bytes(folder: Path, number: int) -> bytearray:
