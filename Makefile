@@ -8,6 +8,9 @@ UV := $(BIN)/python -m uv pip compile --quiet --universal --fork-strategy fewest
 ONLY ?=
 STUDENTS ?=
 SUBMISSIONS ?=
+STUDENT ?=
+ASSIGNMENT ?=
+QUESTION ?=
 OUT ?=
 COLAB_PYTHON ?= python3.13
 .DEFAULT_GOAL := help
@@ -64,11 +67,22 @@ refresh: tools data ## run the notebooks and keep their outputs (ONLY=07 for one
 colab: tools _build/colab/ready ## run the series on Google Colab's versions (Python 3.13; COLAB_PYTHON=... says where it is)
 	$(BIN)/python -m pytest tests/environments/test_colab.py
 
-coursework: .venv-coursework/ready ## make the students' versions of the assignments, into _build/coursework/
+coursework: .venv-coursework/ready ## make the students' versions of the assignments, into the course and _build/coursework/
 	$(COURSEWORK_BIN)/python -m coursework.generate
 
-grade: data     ## grade a folder of submissions, into _build/grades/ (SUBMISSIONS=folder)
-	@$(BIN)/python -m coursework.grading.grade "$(or $(SUBMISSIONS),submissions)" --out "$(or $(OUT),_build/grades)"
+GRADE := $(COURSEWORK_BIN)/python -m coursework.grading.grade
+
+grade: data .venv-coursework/ready ## grade what is new into nbgrader's gradebook (SUBMISSIONS=folder or zip is taken over first)
+	@$(GRADE) $(if $(SUBMISSIONS),--submissions "$(SUBMISSIONS)")
+
+regrade: data .venv-coursework/ready ## grade again (STUDENT=ana, ASSIGNMENT=1_data, QUESTION=a1-q2; all, where none is named)
+	@$(GRADE) --again $(foreach one,STUDENT ASSIGNMENT QUESTION,$(if $($(one)),--$(shell echo $(one) | tr A-Z a-z) "$($(one))"))
+
+formgrader: data .venv-coursework/ready ## read written answers and give points, in nbgrader's form
+	cd coursework && PYTHONPATH="$(CURDIR)" ../$(subst $(BIN),$(COURSEWORK_BIN),$(LAB)) --LabApp.default_url=/formgrader
+
+export: .venv-coursework/ready ## write the points as CSVs for Canvas and Moodle, into _build/grades/ (OUT=folder)
+	@$(GRADE) --export "$(or $(OUT),_build/grades)"
 
 learner: venv   ## commit the series without its outputs to the branch `learner`, which Binder, Colab and hubs open
 	$(BIN)/python -m tools.working_copy --branch learner
@@ -138,4 +152,4 @@ _build/hub/ready: hub/install requirements/hub.txt pyproject.toml $(wildcard hel
 	  hub/install requirements/hub.txt --from "$$($(BIN)/python -c 'from helpers.data import find_data; print(find_data())')"
 	@touch $@
 
-.PHONY: help lab edit learner run test check settings lint bench refresh coursework grade binder browser hub colab links site deadlinks lock upgrade clean data venv tools
+.PHONY: help lab edit learner run test check settings lint bench refresh coursework grade regrade formgrader export binder browser hub colab links site deadlinks lock upgrade clean data venv tools

@@ -1,27 +1,25 @@
-"""Make the students' versions of the assignments, each as a zip, out of the instructor's notebooks.
+"""Make the students' versions of the assignments out of the instructor's notebooks, in the course and each as a zip.
 
-`make coursework` calls it. nbgrader takes solutions, hidden tests and model answers out and locks the other cells; then
-the zip is searched for anything that was left in, and is written only if there is nothing.
+`make coursework` calls it; the command line names the zips' folder and the course's. nbgrader takes solutions, hidden
+tests and model answers out and locks the other cells; then the zip is searched for anything that was left in, and is
+written only if there is nothing.
 """
 
 import io
 import json
 import os
-import shutil
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
 import nbformat
 from nbgrader.apps import NbGraderAPI
-from traitlets.config import Config
+from traitlets.config import PyFileConfigLoader
 
 from coursework.leaks import leaks
 from tools import links
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE = ROOT / "coursework" / "source"
 
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # nbgrader calls alembic
 
@@ -40,30 +38,24 @@ The series: https://github.com/{address}
 """
 
 
-def release(source: Path, course: Path) -> nbformat.NotebookNode:
-    """Return the students' version that nbgrader makes of the notebook at `source`, in the folder `course`."""
-    name = source.stem
-    (course / "source" / name).mkdir(parents=True)
-    shutil.copy(source, course / "source" / name)
-    config = Config()
-    config.CourseDirectory.root = str(course)
-    config.Exchange.course_id = config.CourseDirectory.course_id = "ten-templates"
-    answer = NbGraderAPI(config=config).generate_assignment(name, create=True)
+def students_version(name: str, course: Path) -> nbformat.NotebookNode:
+    """Return the notebook that students get: nbgrader's, without the instructor's id, and ready for Colab.
+
+    nbgrader puts it into `course`/release and the assignment into the gradebook; there it is replaced by this one.
+    """
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
+    answer = NbGraderAPI(config=config).generate_assignment(name, create=True, force=True)
     if not answer["success"]:
         raise RuntimeError(f"nbgrader makes no students' version of {name}: {answer['error']}\n{answer['log']}")
-    return nbformat.read(course / "release" / name / f"{name}.ipynb", as_version=4)
-
-
-def students_version(source: Path) -> nbformat.NotebookNode:
-    """Return the notebook that students get: nbgrader's, without the instructor's id, and ready for Colab."""
-    with tempfile.TemporaryDirectory() as folder:
-        notebook = release(source, Path(folder))
+    path = course / "release" / name / f"{name}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if "student-id" in cell.metadata.get("tags", []):
             cell.source = cell.source.replace('"instructor"', '"your-id"')
     fetch = nbformat.v4.new_code_cell(links.colab_cell(links.address()), id="colab")
     fetch.metadata.update(tags=["colab"], jupyter={"source_hidden": True})
     notebook.cells.insert(1, fetch)
+    nbformat.write(notebook, path)
     return notebook
 
 
@@ -81,12 +73,13 @@ def archive(notebook: nbformat.NotebookNode, name: str) -> bytes:
     return packed.getvalue()
 
 
-def main(folder: Path) -> int:
-    """Write the zips of all assignments into `folder`; return 1 where one would give something away."""
+def main(folder: Path, course: Path) -> int:
+    """Write the zips of all assignments of a course into `folder`; return 1 where one would give something away."""
     folder.mkdir(parents=True, exist_ok=True)
-    for source in sorted(SOURCE.glob("*/*.ipynb")):
-        packed = archive(students_version(source), source.stem)
+    for source in sorted(course.glob("source/*/*.ipynb")):
+        packed = archive(students_version(source.stem, course), source.stem)
         if given_away := leaks(json.loads(source.read_text(encoding="utf-8")), packed):
+            (course / "release" / source.stem / source.name).unlink()
             print(f"{source.stem}: not written, for it would give away:", *given_away, sep="\n  ", file=sys.stderr)
             return 1
         path = folder / f"{source.stem}.zip"
@@ -97,4 +90,5 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]) if sys.argv[1:] else ROOT / "_build" / "coursework"))
+    given = [Path(argument).resolve() for argument in sys.argv[1:]]
+    sys.exit(main(*(given + [ROOT / "_build" / "coursework", ROOT / "coursework"][len(given) :])))

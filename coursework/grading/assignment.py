@@ -13,6 +13,8 @@ from pathlib import Path
 
 import nbformat
 
+from coursework.grading.text import writable
+
 SOURCE = Path(__file__).resolve().parents[1] / "source"
 TITLE = re.compile(r"^#+ Question (\d+) · (.+?) \((\d+) points?\)$", re.MULTILINE)
 QUESTION = re.compile(r"a\d-q\d+")
@@ -147,7 +149,7 @@ def read_submitted(data: bytes) -> nbformat.NotebookNode:
             notebook = nbformat.reads(data.decode("utf-8"), as_version=4)
         for cell in notebook.cells:
             source = cell.source if isinstance(cell.source, str) else "".join(cell.source)
-            cell.source = source.encode("utf-8", "backslashreplace").decode()
+            cell.source = writable(source)
             cell.metadata.get("tags"), cell.cell_type + ""
     except Exception as error:  # whatever nbformat stumbles over in a file that somebody made by hand
         raise Unreadable(f"The file is no notebook that can be read ({type(error).__name__}).") from None

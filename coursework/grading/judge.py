@@ -17,9 +17,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from coursework.grading import sandbox, values
+from coursework.grading import sandbox
 from coursework.grading.assignment import Assignment, defined, mark, question_of, read_assignment, read_submitted, tags
-from coursework.grading.student import Ended, Refused, Student, StudentError, remove
+from coursework.grading.student import ROOT, Ended, Refused, Student, StudentError, remove
+from coursework.grading.text import printable
+from helpers.data import find_data
 
 SECONDS = 300  # of processor time for a submission's process, restarts included, and as much for the tests
 TEST_SECONDS = 60  # of processor time for one test's own computing
@@ -139,12 +141,12 @@ class Session:
             self._student = None
             return f"{end} This happened while a test used the answer."
         except AssertionError as error:
-            return values.printable(error, most) or "A check of this answer does not hold."
+            return printable(error, most) or "A check of this answer does not hold."
         except TimeoutError:
             self.end()  # perhaps in the middle of an answer
             return f"A check of this answer took over {TEST_SECONDS} s."
         except Exception as error:
-            what = type(error).__name__ if student.hidden else f"{type(error).__name__}: {values.printable(error)}"
+            what = type(error).__name__ if student.hidden else f"{type(error).__name__}: {printable(error)}"
             return f"A check stopped with {what}. Are shapes and types as asked?"
         return None
 
@@ -202,8 +204,8 @@ def judge(assignment: Assignment, notebook, student_id: str, settings: dict) -> 
         for cell in assignment.tests:
             said = opened.test(cell.source, assignment.answers, names)
             tests.append({
-                "question": question_of(cell), "points": mark(cell, "points") if said is None else 0,
-                "of": mark(cell, "points"), "said": said,
+                "cell": mark(cell, "grade_id"), "question": question_of(cell), "of": mark(cell, "points"),
+                "points": mark(cell, "points") if said is None else 0, "said": said,
             })  # fmt: skip
         return {"tests": tests, "remarks": opened.remarks, "outcomes": opened.outcomes}
 
@@ -213,12 +215,15 @@ def main() -> None:
     job = json.load(sys.stdin)
     report = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    os.environ["CIFAR10_HOME"] = job["settings"]["data"]
+    data = find_data()
+    os.environ["CIFAR10_HOME"] = str(data)
+    settings = {"data": data, "fonts": job["fonts"], "helpers": ROOT / "helpers", "forbidden": __file__,
+                "isolated": job["isolated"]}  # fmt: skip
     sandbox.set_limits({"RLIMIT_DATA": MEMORY, "RLIMIT_CORE": 0, "RLIMIT_CPU": SECONDS})
     assignment = read_assignment(job["assignment"])
     notebook = read_submitted(base64.b64decode(job["notebook"]))
     try:
-        result = judge(assignment, notebook, job["student"], job["settings"])
+        result = judge(assignment, notebook, job["student"], settings)
     except Refused as problem:
         result = {"refused": str(problem)}
     json.dump(result, report)

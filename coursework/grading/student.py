@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 
 from coursework.grading import values
+from coursework.grading.text import printable
 
 ROOT = Path(__file__).resolve().parents[2]
 CELL_SECONDS = 60  # of processor time, for a cell or for one call of a function
@@ -218,7 +219,7 @@ class Student:
         """Run a cell; return (its error in a line, or None; what it printed)."""
         reply = self._exchange({"do": "run", "source": source, "seconds": seconds}, seconds)
         error, printed = reply.get("error"), reply.get("printed", "")
-        return (None if error is None else values.printable(error), values.printable(printed, 11_000))
+        return (None if error is None else printable(error), printable(printed, 11_000))
 
     def value(self, name: str, probe: str | None = None, seconds: float = CELL_SECONDS):
         """Return what the submission has under `name`: a value, or a function that calls its function.
@@ -257,5 +258,5 @@ class Student:
             with_what = f"with {kind}" if known else "without a value that a test can compare"
             raise StudentError(f"{deed} on hidden inputs stopped {with_what}.")
         if kind == "ValueTrouble":
-            raise StudentError(f"{verb} {values.printable(text)}, which no test can compare.")
-        raise StudentError(f"{deed} stopped with {values.printable(error)}")
+            raise StudentError(f"{verb} {printable(text)}, which no test can compare.")
+        raise StudentError(f"{deed} stopped with {printable(error)}")

@@ -3,20 +3,15 @@
 import base64
 import json
 import math
-import re
 
 import numpy as np
+
+from coursework.grading.text import printable
 
 KINDS = "biuf"  # of arrays: bool, integers and floats of at most 8 bytes
 LARGEST = 64_000_000  # bytes of one message
 DEEPEST = 8  # lists within lists
 MOST_ITEMS = 2_000_000  # of all lists in one message; an array counts as one
-
-
-def printable(text, most: int = 500) -> str:
-    """Return a text that nobody vouches for in `most` characters that can be written in UTF-8, odd ones escaped."""
-    text = str(text)[:most].encode("utf-8", "backslashreplace").decode()
-    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", lambda odd: repr(odd[0])[1:-1], text)
 
 
 class ValueTrouble(Exception):

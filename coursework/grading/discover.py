@@ -1,0 +1,148 @@
+"""Find what students handed in outside nbgrader's exchange, and put it where nbgrader collects: submitted/.
+
+A folder or a zip holds notebooks, zips and folders, each named after its student; or it is what Canvas or Moodle gives
+as "Download submissions". Nothing is unpacked, no link is followed, and every file that is not taken is told with why.
+"""
+
+import io
+import os
+import re
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from coursework.grading.assignment import MOST_BYTES, Assignment, Unreadable, mark, read_submitted
+from coursework.grading.text import printable
+
+# Canvas: mullerana_LATE_4711_88123_1_data-2.ipynb. Moodle: Ana Müller_4711_assignsubmission_file/1_data.ipynb.
+LMS = r"(?P<name>[^/_]+)_(?:LATE_)?(?P<student_id>\d+)_(?:assignsubmission_file|\d+)_?/?"
+ZIP_COLLECT = rf"(?:.*/)?{LMS}(?P<file_id>[1-9]_[a-z]+)"  # what nbgrader zip_collect is to look for
+STUDENT = re.compile(r"\w[\w .@'()-]{0,99}")
+MOST_FILES, MOST_UNPACKED = 20_000, 500_000_000  # files and bytes that are read of one zip
+STAMP = "%Y-%m-%d %H:%M:%S UTC"
+
+
+@dataclass
+class Found:
+    """A file of a submission: where it is, its content, when it was changed, or why it is not taken."""
+
+    path: str
+    data: bytes = b""
+    changed: float = 0.0
+    trouble: str | None = None
+
+
+def in_zip(file, prefix: str = "") -> Iterator[Found]:
+    """Give the files in a zip, and those in zips within it."""
+    unpacked = 0
+    try:
+        with zipfile.ZipFile(file) as zipped:
+            for member in zipped.infolist()[:MOST_FILES]:
+                path = prefix + member.filename
+                nested = path.endswith(".zip") and not prefix.endswith(".zip/")
+                if member.is_dir():
+                    continue
+                if path.endswith(".ipynb") or nested:
+                    with zipped.open(member) as opened:
+                        data = opened.read(MOST_BYTES + 1)
+                    unpacked += len(data)
+                    if unpacked > MOST_UNPACKED:
+                        raise ValueError(f"it holds over {MOST_UNPACKED:,} bytes")
+                    if nested:
+                        yield from in_zip(io.BytesIO(data), path + "/")
+                    else:
+                        yield Found(path, data, time.mktime((*member.date_time, 0, 0, -1)))
+                else:
+                    yield Found(path, trouble="it is no notebook")
+    except Exception as error:  # a zip made by hand can break zipfile in many ways
+        yield Found(prefix.rstrip("/") or "the zip", trouble=f"the zip cannot be read ({type(error).__name__})")
+
+
+def files(place: Path) -> Iterator[Found]:
+    """Give every file below a folder, or in a zip."""
+    if place.is_file():
+        yield from in_zip(place)
+    for folder, _, names in os.walk(place):
+        for name in sorted(names):
+            path = Path(folder, name)
+            shown = path.relative_to(place).as_posix()
+            try:
+                if path.is_symlink() or not path.is_file():
+                    yield Found(shown, trouble="it is a link or no file")
+                elif path.suffix == ".zip":
+                    yield from in_zip(path, shown + "/")
+                elif path.suffix == ".ipynb":
+                    with open(path, "rb") as file:
+                        yield Found(shown, file.read(MOST_BYTES + 1), path.stat().st_mtime)
+                else:
+                    yield Found(shown, trouble="it is no notebook")
+            except OSError as error:
+                yield Found(shown, trouble=f"it cannot be read ({error.strerror})")
+
+
+def student_of(path: str, known: Callable[[str, str], str]) -> str:
+    """Return the student whose file it is; `known` tells an id from the name and number that Canvas or Moodle give."""
+    if match := re.search(LMS, path):
+        return known(match["name"], match["student_id"])
+    first, _, rest = path.partition("/")
+    return first if rest and not first.endswith(".zip") else Path(first).stem
+
+
+def answered(data: bytes, assignments: list[Assignment]) -> Assignment:
+    """Return the assignment that a notebook answers, by the marks of its cells; raise `Unreadable` if none."""
+    marks = {str(mark(cell, "grade_id")) for cell in read_submitted(data).cells}
+    best = max(assignments, key=lambda assignment: len(marks & assignment.positions.keys()))
+    if not marks & best.positions.keys():
+        raise Unreadable("it has no cell of an assignment: their marks are lost")
+    return best
+
+
+def put(folder: Path, name: str, data: bytes, changed: float) -> str | None:
+    """Put a notebook into its folder of submitted/; return why not, where one is there that is as new."""
+    stamp, there = folder / "timestamp.txt", folder / f"{name}.ipynb"
+    handed_in = datetime.fromtimestamp(changed, UTC).replace(microsecond=0)
+    if there.exists():
+        if there.read_bytes() == data:
+            return None
+        before = (
+            datetime.strptime(stamp.read_text().strip(), STAMP).replace(tzinfo=UTC) if stamp.exists() else handed_in
+        )
+        if before > handed_in:
+            return f"a later one, of {before:{STAMP}}, is in submitted/"
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, content in ((there, data), (stamp, f"{handed_in:{STAMP}}\n".encode())):
+        beside = path.with_name(path.name + ".part")
+        beside.write_bytes(content)
+        os.replace(beside, path)
+    return None
+
+
+def collect(
+    place: Path, submitted: Path, assignments: list[Assignment], known: Callable[[str, str], str]
+) -> tuple[int, list[str]]:
+    """Put what `place` holds into `submitted`; return how many it took, and a line on each it did not."""
+    left, taken = [], {}
+    for found in sorted(files(place), key=lambda found: found.changed):
+        student, trouble, assignment = student_of(found.path, known), found.trouble, None
+        parts = set(found.path.split("/")) - {".", ".."}
+        hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
+        if not trouble and (hidden or not STUDENT.fullmatch(student)):
+            trouble = "it is a hidden file" if hidden else "its name is no student's id"
+        if not trouble:
+            try:
+                assignment = answered(found.data, assignments)
+            except Unreadable as unreadable:
+                trouble = str(unreadable)
+        if trouble:
+            left.append(f"{printable(found.path)}: {trouble}.")
+            continue
+        if before := taken.get((student, assignment.name)):
+            left.append(f"{printable(before.path)}: {printable(found.path)} is later.")
+        taken[student, assignment.name] = found
+    for (student, name), found in taken.items():
+        if trouble := put(submitted / student / name, name, found.data, found.changed):
+            left.append(f"{printable(found.path)}: {trouble}.")
+    return len(taken), left

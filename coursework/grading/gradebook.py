@@ -1,0 +1,105 @@
+"""The course's gradebook, which nbgrader keeps: what is written into it, and what leaves it for Canvas and Moodle."""
+
+import contextlib
+import csv
+import warnings
+from pathlib import Path
+
+from nbgrader.api import Gradebook, MissingEntry, Student
+from sqlalchemy.exc import SAWarning
+
+from coursework.grading.text import no_formula
+
+warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")  # it says on the way what is mended at the end
+
+
+@contextlib.contextmanager
+def transaction(book: Gradebook):
+    """Make all that nbgrader's functions write in this block one transaction: all of it is kept, or nothing."""
+    commit, book.db.commit = book.db.commit, book.db.flush
+    try:
+        yield
+        commit()
+    except BaseException:
+        book.db.rollback()
+        raise
+    finally:
+        book.db.commit = commit
+
+
+def write(
+    book: Gradebook, assignment: str, student: str, handed_in: str | None, scores: dict[str, float | None],
+    comments: dict[str, str | None], changed: set[str], only: str | None = None,
+) -> None:  # fmt: skip
+    """Write the automatic points and comments of one submission; `only` one question's, if named.
+
+    What a person has entered stays: points, comments, extra credit. Where the answer under it has `changed`, or its
+    automatic points, the cell is marked to be looked at again.
+    """
+    with transaction(book):
+        book.update_or_create_student(student)
+        stamp = {"timestamp": handed_in} if handed_in else {}
+        submission = book.update_or_create_submission(assignment, student, **stamp)
+        (notebook,) = submission.notebooks
+        for grade in notebook.grades:
+            question = grade.name.partition("-test")[0]
+            if grade.name not in scores or only not in (None, question):
+                continue
+            score = scores[grade.name]
+            if grade.manual_score is None:
+                grade.needs_manual_grade = score is None
+            elif question in changed or (score is not None and grade.auto_score != score):
+                grade.needs_manual_grade = True
+            grade.auto_score = score
+        for comment in notebook.comments:
+            if comment.name in comments and only in (None, comment.name):
+                comment.auto_comment = comments[comment.name]
+
+
+def known_student(book: Gradebook):
+    """Return a function that tells a student's id from the name and number in a download of Canvas or Moodle."""
+    roster = book.db.query(Student).all()
+    by_number = {student.lms_user_id: student.id for student in roster if student.lms_user_id}
+    names = [f"{student.first_name or ''} {student.last_name or ''}".strip() for student in roster]
+    by_name = {name: student.id for name, student in zip(names, roster, strict=True) if name and names.count(name) == 1}
+    return lambda name, number: by_number.get(number) or by_name.get(name) or number
+
+
+def totals(book: Gradebook, assignment: str) -> list[tuple[Student, float | None]]:
+    """Return each student with the points of an assignment; None where nothing was handed in, or points are open."""
+    rows = []
+    for student in sorted(book.students, key=lambda student: student.id):
+        try:
+            submission = book.find_submission(assignment, student.id)
+        except MissingEntry:
+            rows.append((student, None))
+        else:
+            points = max(0.0, submission.score - (submission.late_submission_penalty or 0.0))
+            rows.append((student, None if submission.needs_manual_grade else points))
+    return rows
+
+
+def export(book: Gradebook, out: Path) -> list[Path]:
+    """Write a CSV for Canvas and one for Moodle, each with a column an assignment; return where they are.
+
+    Cells are empty where points are still open, and both systems then leave what they have.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    names = [assignment.name for assignment in book.assignments]
+    points = {name: dict(totals(book, name)) for name in names}
+    canvas = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *names]]
+    canvas.append(
+        ["    Points Possible", "", "", "", "", *(f"{book.find_assignment(name).max_score:g}" for name in names)]
+    )
+    moodle = [["ID number", "First name", "Surname", "Email address", *names]]
+    for student in sorted(book.students, key=lambda student: student.id):
+        given = [points[name][student] for name in names]
+        cells = ["" if value is None else f"{value:g}" for value in given]
+        first, last = no_formula(student.first_name or ""), no_formula(student.last_name or "")
+        own = no_formula(student.id)
+        canvas.append([f"{last}, {first}" if last else own, student.lms_user_id or own, own, own, "", *cells])
+        moodle.append([own, first, last, no_formula(student.email or ""), *cells])
+    for name, rows in (("canvas", canvas), ("moodle", moodle)):
+        with open(out / f"{name}.csv", "w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(rows)
+    return [out / "canvas.csv", out / "moodle.csv"]
