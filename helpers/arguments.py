@@ -2,6 +2,7 @@
 
 import difflib
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def _is_number(value) -> bool:
     """Tell whether `value` is a real number, of Python or NumPy, that float32 can hold: as 0 only what is 0."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return False
-    size = abs(value.item() if isinstance(value, np.generic) else value)
+    size: Any = abs(value.item() if isinstance(value, np.generic) else value)
     return size == 0 or SMALLEST <= size <= LARGEST
 
 
@@ -42,9 +43,9 @@ def check_settings(*, images: int | None = None, **values) -> None:
         number = _is_number(value)
         if name in _WHOLE:
             least = _WHOLE[name]
-            if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+            if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
                 raise ArgumentError(f"{name} = {value!r} makes no sense. Give a whole number, {least} or more.")
-            if value > LARGEST_WHOLE:
+            if int(value) > LARGEST_WHOLE:
                 raise ArgumentError(f"{name} is too large. Give a whole number, {least} to {LARGEST_WHOLE:,}.")
         elif name in _NAMED:
             if not isinstance(value, str) or value not in _NAMED[name]:

@@ -80,7 +80,7 @@ def is_ours(path: Path) -> bool:
     if path.stat().st_size == 0:
         return True
     labels = np.memmap(path, dtype=np.uint8, mode="r")[: 5 * FILE_BYTES : RECORD_BYTES]
-    return len(labels) >= 20 and np.mean(labels <= 9) > 0.9
+    return len(labels) >= 20 and bool(np.mean(labels <= 9) > 0.9)
 
 
 def check_ours(folder: Path, wrong: dict[str, str]) -> None:
@@ -137,7 +137,9 @@ def clear(folder: Path) -> tuple[list[str], list[str]]:
 
     Arrays that are open stay valid. Raises `DatasetError` if a file may not be removed.
     """
-    removed, left, path = [], [], folder
+    removed: list[str] = []
+    left: list[str] = []
+    path = folder
     try:
         for path in sorted(folder.glob("*")):
             if re.fullmatch(r"(train|test)\.bin(\.damaged\d*)?", path.name):
@@ -196,7 +198,7 @@ def _take_turn(lock, folder: Path) -> None:
     If it dies, the next in turn takes its place. If it fails, all who waited go on at once, without the lock: they have
     waited long enough for an answer. Raises `OSError` where the file system has no locks.
     """
-    state, since, wait = None, time.monotonic(), 0
+    state, since, wait = None, time.monotonic(), 0.0
     with progress_bar(total=None, desc="Another process fetches CIFAR-10", bar_format="{desc} {elapsed}") as bar:
         while time.monotonic() - since < QUIET_SECONDS:
             with contextlib.suppress(TimeoutError):

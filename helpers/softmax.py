@@ -231,7 +231,7 @@ def train(
                 f"Stopped after {run.step} of {steps} steps. What was learned is kept; train(..., resume=run) goes on."
             )
         if run.diverged and until is None:
-            print("This run diverges: its loss ends higher than that of guessing. Lower the learning rate.")
+            print("This run diverges: its loss ends well above that of guessing. Lower the learning rate.")
     return run
 
 

@@ -171,7 +171,7 @@ class Playground:
         from helpers.playground.pictures import Comparison, Templates, side_by_side
 
         best = best_trial(self.trained)
-        templates = Templates().draw(best.run.weights if best else None, title=best.label if best else "")
+        templates = Templates().draw(best.learned.weights if best else None, title=best.label if best else "")
         return write_file(path, side_by_side([Comparison().draw(self.trials)[0], [templates]]))
 
     def show(self) -> None:

@@ -137,7 +137,8 @@ class ComparePanel(Panel):
             self._limit()
             with_run, best = [trial for trial in trials if trial.run is not None], best_trial(trials)
             first = best if best and best.run else with_run[-1] if with_run else None
-            usual = [first.number, with_run[-1].number] if len(with_run) > 1 else []  # one run has none to stand beside
+            pair = len(with_run) > 1  # one run has none to stand beside
+            usual = [first.number, with_run[-1].number] if first and pair else []
             self._pair = [old if old in numbers else new for old, new in zip(self._pair or usual, usual, strict=False)]
             if self._pair and self._pair[0] == self._pair[1]:
                 self._pair[1] = next(number for number in reversed(numbers) if number != self._pair[0])

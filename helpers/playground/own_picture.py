@@ -83,7 +83,7 @@ def _shrink(file: Image.Image) -> tuple[np.ndarray, list[tuple[str, Image.Image]
         upright = Image.fromarray((np.asarray(upright, np.float64) / 65535 * 255).clip(0, 255).astype(np.uint8))
     if upright.has_transparency_data:
         see_through = upright.convert("RGBA")
-        if see_through.getextrema()[3][0] < 255:
+        if np.asarray(see_through)[..., 3].min() < 255:
             done.append("put white behind what is transparent")
         upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), see_through)
     upright = upright.convert("RGB")

@@ -29,7 +29,7 @@ class Canvas:
     """A figure without a window, `width` x `height` inches, that turns into a PNG fast."""
 
     def __init__(self, width: float, height: float):
-        self.figure = Figure(figsize=(width, height), dpi=DPI, layout="none")
+        self.figure = Figure(figsize=(width, height), dpi=DPI, layout="none")  # type: ignore[arg-type]
         self._canvas = FigureCanvasAgg(self.figure)
 
     def axes(self, left: float, bottom: float, right: float, top: float):
@@ -197,7 +197,7 @@ class Templates:
 
     def draw_pair(self, first: Trial, second: Trial) -> list[bytes]:
         """Return three PNGs on one scale: the templates of two trials, and the first less the second."""
-        pair = [np.nan_to_num(trial.run.weights, nan=0.0, posinf=0.0, neginf=0.0) for trial in (first, second)]
+        pair = [np.nan_to_num(trial.learned.weights, nan=0.0, posinf=0.0, neginf=0.0) for trial in (first, second)]
         scale = max(map(usual_scale, pair))
         between = f"{first.name} less {second.name}"
         return [
@@ -228,9 +228,9 @@ class Comparison:
             free = [look for look in range(MOST_COMPARED) if look not in self._looks.values()]
             usual = (trial.number - 1) % MOST_COMPARED
             self._looks.setdefault(trial.number, usual if usual in free else free[0] if free else usual)
-        best = max((float(trial.run.validation_accuracy.max(initial=0.0)) for trial in trials), default=0.0)
+        best = max((float(trial.learned.validation_accuracy.max(initial=0.0)) for trial in trials), default=0.0)
         self._accuracy.set_ylim(0, max(0.5, 1.1 * best))
-        _loss_scale(self._loss, [trial.run.validation_loss for trial in trials])
+        _loss_scale(self._loss, [trial.learned.validation_loss for trial in trials])
         points = []
         with style.context(STYLE):
             for canvas, axis, kind in ((self._left, self._accuracy, "accuracy"), (self._right, self._loss, "loss")):
@@ -239,9 +239,9 @@ class Comparison:
                 _steps_axis(axis, max([trial.settings.steps for trial in trials], default=1_000))
                 for turn, trial in enumerate(trials):
                     look = self._looks[trial.number]
-                    each = 5 if len(trial.run.validation_step) >= 10 else 1  # of how many points one is marked
+                    each = 5 if len(trial.learned.validation_step) >= 10 else 1  # of how many points one is marked
                     axis.plot(
-                        trial.run.validation_step, getattr(trial.run, f"validation_{kind}"),
+                        trial.learned.validation_step, getattr(trial.learned, f"validation_{kind}"),
                         color=CLASS_COLOURS[look], marker=CLASS_MARKERS[look], linestyle=LINES[look % len(LINES)],
                         markevery=(turn % each, each), markersize=5, linewidth=1.5, label=_shortened(trial),
                     )  # fmt: skip
@@ -250,7 +250,7 @@ class Comparison:
                                          handlelength=1.9, handletextpad=0.4, columnspacing=0.6, labelspacing=0.4,
                                          borderaxespad=0.2)  # fmt: skip
                 points.append(_read(canvas, axis, [
-                    (trial.label, trial.run.validation_step, getattr(trial.run, f"validation_{kind}"))
+                    (trial.label, trial.learned.validation_step, getattr(trial.learned, f"validation_{kind}"))
                     for trial in trials]))  # fmt: skip
         return [self._left.png(), self._right.png()], points
 

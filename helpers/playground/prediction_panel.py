@@ -1,5 +1,7 @@
 """The panel in which a learner takes one prediction apart: a test image or a picture of their own."""
 
+from typing import Any
+
 import numpy as np
 
 from helpers.arguments import check_settings
@@ -75,7 +77,8 @@ class PredictionPanel(ui.Panel):
         self._random = np.random.default_rng(playground.settings.seed)
         self._answers: dict[tuple, np.ndarray] = {}  # of a run to all test images, by its number and step
         self._own: np.ndarray | None = None
-        self._changes, self._covered = dict(UNCHANGED), np.zeros((32, 32), bool)
+        self._changes: dict[str, Any] = dict(UNCHANGED)
+        self._covered = np.zeros((32, 32), bool)
         self._index, self._class = index, ANY
         self._number = (best_trial(playground.trained) or playground.trained[-1]).number
         self.show(values=self._changes | {"class": ANY}, hidden=["steps"])
@@ -200,21 +203,21 @@ class PredictionPanel(ui.Panel):
     def refresh(self) -> None:
         """Ask the chosen run about the image as it is now, and draw the answer."""
         with self.lock:
-            trial, own = self._trial(), self._own is not None
+            trial, run = self._trial(), self._trial().learned
             names = {each.number: each.label for each in self._playground.trained}
             self.show(
                 html={"trial": ui.options(names)}, values=self._changes | {"trial": self._number, "index": self._index}
             )
             if trial.overflowed:
                 raise ArgumentError(f"{trial.name} has overflowed: it has no scores. Ask another run.")
-            truth = None if own else int(self._data.labels_test[self._index])
-            pixels = self._own if own else self._data.images_test[self._index]
-            image = change_image(pixels, trial.run.mean, covered=self._covered, **self._changes)
-            found = explain(trial.run, image, truth)
-            title = "your picture" if own else f"test image {self._index:,}: {CLASSES[truth]}"
+            truth = None if self._own is not None else int(self._data.labels_test[self._index])
+            pixels = self._data.images_test[self._index] if self._own is None else self._own
+            image = change_image(pixels, run.mean, covered=self._covered, **self._changes)
+            found = explain(run, image, truth)
+            title = "your picture" if truth is None else f"test image {self._index:,}: {CLASSES[truth]}"
             maps = []
             for label in (found["winner"], found["other"]):
-                values, bias = found["contributions"][label], trial.run.biases[label]
+                values, bias = found["contributions"][label], run.biases[label]
                 sums = f"{values.sum():+.2f}{bias:+.2f} = {found['logits'][label]:+.2f}".replace("-", "−")
                 maps.append((f"{CLASSES[label]}: pixels + bias\n{sums}", values))
             pngs = self._draw.draw(image, found["logits"], found["probabilities"], title, maps, truth)

@@ -5,6 +5,7 @@ import io
 import math
 from dataclasses import asdict, replace
 from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -174,7 +175,7 @@ def read_csv(text: str, name: str) -> list[Trial]:
             settings = Settings.parse(", ".join(f"{field}={row[field]}" for field in asdict(Settings())))
             rates = tuple((int(step), float(rate)) for rate, step in (
                 turn.split(" from step ") for turn in row["learning_rates"].split("; ") if turn))  # fmt: skip
-            found = {name: float(row[name] or "nan") for name in RESULTS}
+            found: dict[str, Any] = {name: float(row[name] or "nan") for name in RESULTS}
             title = (row["name"] or "from a table").removeprefix("'")
             trials.append(Trial(0, settings, row["guess"], rates=rates, title=title, step=int(row["steps_done"]),
                                 diverged=row["diverged"] == "True", **found))  # fmt: skip

@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def read_index(written, count: int) -> int:
     """Return which of `count` images is meant, counted from 0; raise `ArgumentError` where it is none."""
     index = read_value("seed", written)
     check_settings(index=index, images=count)
-    return index
+    return int(index)
 
 
 def _check(images=MOST_IMAGES, **others) -> None:
@@ -86,7 +87,8 @@ class Settings:
     @classmethod
     def parse(cls, line: str) -> "Settings":
         """Return the settings that a line of text names, such as "learning_rate=0.1, steps=500"; others by default."""
-        known, values = [field.name for field in fields(cls)], {}
+        known = [field.name for field in fields(cls)]
+        values: dict[str, Any] = {}
         found = re.findall(r"(\w+)\s*=\s*(.*?)\s*[,;]?\s*(?=\w+\s*=|$)", line.strip())
         for name, written in found:
             if name not in known:
@@ -144,6 +146,12 @@ class Trial:
         return self.run is None and self.step > 0
 
     @property
+    def learned(self) -> Run:
+        """The run itself; there is none before its first slice, or out of a table."""
+        assert self.run is not None
+        return self.run
+
+    @property
     def epochs(self) -> float:
         """How often the run has seen each of its images, on average."""
         return self.step * self.settings.batch_size / self.settings.images
@@ -159,8 +167,8 @@ class Trial:
 
     def grown(self, run: Run, rates: tuple[tuple[int, float], ...]) -> "Trial":
         """Return the trial with a run that has come further, and its results."""
-        last = {name: float(getattr(run, name)[-1]) for name in ("validation_accuracy", "validation_loss")
-                if len(run.validation_step)}  # fmt: skip
+        names = ("validation_accuracy", "validation_loss") if len(run.validation_step) else ()
+        last: dict[str, Any] = {name: float(getattr(run, name)[-1]) for name in names}
         accuracy = float(run.accuracy[-max(1, run.step // 10) :].mean())
         return replace(self, run=run, rates=rates, step=run.step, training_accuracy=accuracy, diverged=run.diverged,
                        **last)  # fmt: skip
@@ -220,6 +228,13 @@ class Trainer:
     def current(self) -> Trial | None:
         """The newest trial that was trained here."""
         return next((trial for trial in reversed(self.trials) if not trial.loaded), None)
+
+    @property
+    def _now(self) -> Trial:
+        """The trial under way."""
+        trial = self.current
+        assert trial is not None
+        return trial
 
     def trial(self, number: int) -> Trial:
         """Return the trial with this number; raise `ArgumentError` where there is none."""
@@ -298,7 +313,7 @@ class Trainer:
         """Forget a trial. Raises `ArgumentError` where there is none, or it is under way."""
         with self._lock:
             trial = self.trial(number)
-            if self._running and trial.number == self.current.number:
+            if self._running and trial.number == self._now.number:
                 raise ArgumentError(f"{trial.name} is under way. Press Stop before you remove it.")
             self.trials[:] = [each for each in self.trials if each.number != number]
         self.changed()
@@ -332,7 +347,7 @@ class Trainer:
         return np.random.default_rng(settings.seed).permutation(self.training)[: settings.images]
 
     def _launch(self, learning_rate: float, pause_after: float) -> None:
-        self._end = self.current.step + pause_after
+        self._end = self._now.step + pause_after
         self._rate, self._running, self.problem, self.seconds_left = learning_rate, True, "", math.nan
         self._stop.clear()
         self._ended.clear()
@@ -340,20 +355,20 @@ class Trainer:
 
     def _train(self) -> None:
         try:
-            rows = self.learned_from(self.current.settings)
-            begun, first, slice_steps = time.monotonic(), self.current.step, 5
-            while not (self._stop.is_set() or self.current.done or self.current.overflowed):
-                if (left := self._end - self.current.step) <= 0:
+            rows = self.learned_from(self._now.settings)
+            begun, first, slice_steps = time.monotonic(), self._now.step, 5
+            while not (self._stop.is_set() or self._now.done or self._now.overflowed):
+                if (left := self._end - self._now.step) <= 0:
                     break
                 slice_begun, slice_steps = time.monotonic(), int(min(slice_steps, left))
                 self._take(rows, slice_steps)
                 spent = time.monotonic() - slice_begun
                 fitting = max(1, round(slice_steps / max(spent, 1e-3) / PICTURES_A_SECOND))
                 self.changed()
-                pace, taken = self.pace, self.current.step - first
+                pace, taken = self.pace, self._now.step - first
                 self._stop.wait(max(0.0, slice_steps / pace - (time.monotonic() - slice_begun)))
                 rate = taken / (time.monotonic() - begun)
-                self.seconds_left = (self.current.settings.steps - self.current.step) / rate
+                self.seconds_left = (self._now.settings.steps - self._now.step) / rate
                 slice_steps = max(1, round(min(fitting, 4 * slice_steps, pace / PICTURES_A_SECOND)))
         except PlainError as error:
             self.problem = str(error)
@@ -368,7 +383,7 @@ class Trainer:
 
     def _take(self, rows: np.ndarray, steps: int) -> None:
         """Train the newest trial for one slice and keep what it has learned."""
-        trial, rate = self.current, self._rate
+        trial, rate = self._now, self._rate
         values = asdict(trial.settings) | {"learning_rate": rate}
         key = (values["seed"], values.pop("images"))
         if key not in self._means:

@@ -122,9 +122,10 @@ class Panel(anywidget.AnyWidget):
     pictures = traitlets.Dict().tag(sync=True)  # PNGs
     alts = traitlets.Dict().tag(sync=True)
     points = traitlets.Dict().tag(sync=True)  # of each picture: what the pointer can read, see pictures.Points
-    disabled = traitlets.List().tag(sync=True)
-    hidden = traitlets.List().tag(sync=True)
-    LAST = ()  # controls whose use waits for that of all others: what was typed counts before a button is pressed
+    disabled: traitlets.List = traitlets.List().tag(sync=True)
+    hidden: traitlets.List = traitlets.List().tag(sync=True)
+    # Controls whose use waits for that of all others: what was typed counts before a button is pressed.
+    LAST: tuple[str, ...] = ()
 
     def __init__(self, page: str):
         super().__init__(page=page)
