@@ -15,7 +15,7 @@ SAMPLINGS = ("epochs", "replacement")
 # What each hyperparameter must be. `batch_size` is also checked against the number of images, where that is known.
 _WHOLE = {
     "steps": 1, "batch_size": 1, "hidden_units": 1, "seed": 0, "validate_every": 1, "until": 1, "index": 0,
-    "images_shown": 1, "count": 2, "validation": 1, "strides": 1,
+    "count": 2, "validation": 1, "strides": 1,
 }  # fmt: skip
 _NAMED = {"schedule": SCHEDULES, "sampling": SAMPLINGS}
 LARGEST, SMALLEST = 3.4e38, 1.2e-38  # what float32 can hold; TensorFlow takes what is smaller for 0
@@ -30,36 +30,39 @@ def _is_number(value) -> bool:
     return size == 0 or SMALLEST <= size <= LARGEST
 
 
+def _check_setting(name: str, value) -> None:
+    number = _is_number(value)
+    if name in _WHOLE:
+        least = _WHOLE[name]
+        if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
+            raise ArgumentError(f"{name} = {value!r} makes no sense. Give a whole number, {least} or more.")
+        if int(value) > LARGEST_WHOLE:
+            raise ArgumentError(f"{name} is too large. Give a whole number, {least} to {LARGEST_WHOLE:,}.")
+    elif name in _NAMED:
+        if not isinstance(value, str) or value not in _NAMED[name]:
+            raise ArgumentError(f"{name} = {value!r} is not known. Choose {' or '.join(map(repr, _NAMED[name]))}.")
+    elif name == "class_name":
+        class_index(value)
+    elif name == "weight_decay":
+        if not number or value < 0:
+            raise ArgumentError(f"{name} = {value!r} makes no sense. Give 0 or a small positive number.")
+    elif name in ("learning_rate", "divide_by"):
+        if not number or value <= 0:
+            raise ArgumentError(f"{name} = {value!r} makes no sense. Give a number above 0, such as 0.3.")
+    else:
+        raise TypeError(f"check_settings knows no {name}")
+
+
 def check_settings(*, images: int | None = None, **values) -> None:
     """Raise `ArgumentError` for the first value that makes no sense; return nothing where all do.
 
     Args:
         images: how many images there are: the most that a batch may hold, and one more than the last index.
         values: settings by name: steps, batch_size, seed, validate_every, learning_rate, weight_decay, divide_by,
-            schedule, sampling, hidden_units, strides, class_name, index, images_shown, count,
-            validation.
+            schedule, sampling, hidden_units, strides, class_name, index, count, validation.
     """
     for name, value in values.items():
-        number = _is_number(value)
-        if name in _WHOLE:
-            least = _WHOLE[name]
-            if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
-                raise ArgumentError(f"{name} = {value!r} makes no sense. Give a whole number, {least} or more.")
-            if int(value) > LARGEST_WHOLE:
-                raise ArgumentError(f"{name} is too large. Give a whole number, {least} to {LARGEST_WHOLE:,}.")
-        elif name in _NAMED:
-            if not isinstance(value, str) or value not in _NAMED[name]:
-                raise ArgumentError(f"{name} = {value!r} is not known. Choose {' or '.join(map(repr, _NAMED[name]))}.")
-        elif name == "class_name":
-            class_index(value)
-        elif name == "weight_decay":
-            if not number or value < 0:
-                raise ArgumentError(f"{name} = {value!r} makes no sense. Give 0 or a small positive number.")
-        elif name in ("learning_rate", "divide_by"):
-            if not number or value <= 0:
-                raise ArgumentError(f"{name} = {value!r} makes no sense. Give a number above 0, such as 0.3.")
-        else:
-            raise TypeError(f"check_settings knows no {name}")
+        _check_setting(name, value)
     for name, most in () if images is None else (("batch_size", images), ("validation", images - 1)):
         if values.get(name, 0) > most:
             raise ArgumentError(f"{name} = {values[name]} is too large for {images:,} images. Give at most {most:,}.")
