@@ -130,18 +130,13 @@ class ComparePanel(Panel):
             trials = list(self._playground.trials)
             if self._playground.trainer.running and self._drawn <= {trial.number for trial in trials}:
                 return  # nothing was removed: the rest waits for the end of the run
-            numbers = [trial.number for trial in trials if trial.run is not None]
+            with_run, best = [trial for trial in trials if trial.run is not None], best_trial(trials)
+            numbers = [trial.number for trial in with_run]
             self._ticked = [number for number in self._ticked if number in numbers]
             self._ticked += [number for number in numbers if number not in self._known]
             self._known.update(numbers)
             self._limit()
-            with_run, best = [trial for trial in trials if trial.run is not None], best_trial(trials)
-            first = best if best and best.run else with_run[-1] if with_run else None
-            pair = len(with_run) > 1  # one run has none to stand beside
-            usual = [first.number, with_run[-1].number] if first and pair else []
-            self._pair = [old if old in numbers else new for old, new in zip(self._pair or usual, usual, strict=False)]
-            if self._pair and self._pair[0] == self._pair[1]:
-                self._pair[1] = next(number for number in reversed(numbers) if number != self._pair[0])
+            self._choose_pair(numbers, best.number if best and best.run else numbers[-1] if numbers else 0)
             names, every_name = ({trial.number: trial.label for trial in some} for some in (with_run, trials))
             self._of_run = best.number if best else 0
             self.show(
@@ -149,6 +144,13 @@ class ComparePanel(Panel):
                 values={"of_run": self._of_run or ""},
             )
             self._draw()
+
+    def _choose_pair(self, numbers: list[int], first: int) -> None:
+        """Keep the two runs whose templates stand side by side while both exist; at first `first` and the newest."""
+        usual = [first, numbers[-1]] if len(numbers) > 1 else []  # one run has none to stand beside
+        self._pair = [old if old in numbers else new for old, new in zip(self._pair or usual, usual, strict=False)]
+        if self._pair and self._pair[0] == self._pair[1]:
+            self._pair[1] = next(number for number in reversed(numbers) if number != self._pair[0])
 
     def _draw(self) -> None:
         with self.lock:
