@@ -46,7 +46,7 @@ lint: tools     ## look for mistakes and untidiness
 	$(BIN)/mypy
 	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/vulture
-	! $(BIN)/deptry --no-ansi helpers 2>&1 | grep -E 'DEP[0-9]|Traceback'
+	@said=$$($(BIN)/deptry --no-ansi helpers 2>&1) || { echo "$$said"; exit 1; }
 
 bench: tools data ## measure the trainer beside what else a learner would use, and first things (10 minutes on an idle machine)
 	$(BIN)/python -m tools.bench

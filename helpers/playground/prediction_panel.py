@@ -203,7 +203,8 @@ class PredictionPanel(ui.Panel):
     def refresh(self) -> None:
         """Ask the chosen run about the image as it is now, and draw the answer."""
         with self.lock:
-            trial, run = self._trial(), self._trial().learned
+            trial = self._trial()
+            run = trial.learned
             names = {each.number: each.label for each in self._playground.trained}
             self.show(
                 html={"trial": ui.options(names)}, values=self._changes | {"trial": self._number, "index": self._index}
