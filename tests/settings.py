@@ -6,8 +6,7 @@ make settings ONLY=05       one notebook
 import papermill
 import pytest
 
-from tests.series import PATHS, parameters, read
-from tests.test_notebooks import OTHER
+from tests.series import OTHER, PATHS, parameters, read
 
 ODD = {"batch_size": [1, 45_000], "steps": [1, 5_000], "learning_rate": [1e-4, 10.0], "hidden_units": [1],
        "weight_decay": [0.0, 1.0], "validation": [1, 49_000]}  # fmt: skip
@@ -15,7 +14,7 @@ CASES = [
     pytest.param(path, name, value, id=f"{path.stem[:2]}-{name}-{value}")
     for path in PATHS
     for name in parameters(read(path))
-    for value in [side[name] for side in OTHER.get(path.stem[:2], [])] + ODD.get(name, [])
+    for value in [side[name] for side in OTHER[path.stem[:2]]] + ODD.get(name, [])
 ]
 
 

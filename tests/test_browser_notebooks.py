@@ -1,12 +1,11 @@
 """Every notebook in JupyterLab in a real browser, run to its end: nothing red, and controls that can be heard."""
 
-import shutil
-
+import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser import RED, browser, end_kernel, jupyterlab, needs_chromium, open_notebook, run_all, shot
-from tests.series import PATHS
+from tests.series import OTHER, PATHS, read_with
 
 CONTROLS = (".jp-Notebook .playground", ".jp-Notebook .series-slide", ".jp-Notebook .jupyter-widgets")
 pytestmark = [pytest.mark.slow, needs_chromium]
@@ -14,10 +13,10 @@ pytestmark = [pytest.mark.slow, needs_chromium]
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """Give a page of a browser, and the address of a JupyterLab with copies of all notebooks."""
+    """Give a page of a browser, and the address of a JupyterLab with copies of all notebooks, set to quick settings."""
     folder = tmp_path_factory.mktemp("lab")
     for path in PATHS:
-        shutil.copy(path, folder)
+        nbformat.write(read_with(path, OTHER[path.name[:2]][0]), folder / path.name)
     with jupyterlab(folder) as address, browser() as started:
         yield started.new_page(viewport={"width": 1100, "height": 900}), address
 
