@@ -1,9 +1,14 @@
 """How Sphinx turns the series into pages; `make site` (tools/build_site.py) lays out what it reads."""
 
+import base64
+import hashlib
 import html
 import re
 import struct
 from pathlib import Path
+
+from docutils.nodes import SkipNode
+from docutils.utils.math.latex2mathml import tex2mathml
 
 from tools import links
 
@@ -13,7 +18,7 @@ html_title = project
 language = "en"
 root_doc = "index"
 
-extensions = ["myst_nb", "sphinx_copybutton", "sphinx-mathjax-offline"]
+extensions = ["myst_nb", "sphinx_copybutton"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"
@@ -24,7 +29,8 @@ linkcheck_retries = 3
 linkcheck_anchors = False  # many servers make their anchors in the browser only
 linkcheck_ignore = [r"https://doi\.org/"]  # made to last, and the publishers behind them turn programs away
 
-html_theme = "sphinx_book_theme"
+html_theme = "furo"
+html_math_renderer = "mathml"
 html_favicon = "static/icon.svg"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
@@ -32,33 +38,24 @@ html_show_sphinx = False
 html_show_copyright = False
 html_copy_source = False
 html_use_index = False
-html_context = {"default_mode": "auto"}
-html_theme_options = {
-    "repository_url": f"https://github.com/{links.address()}",
-    "repository_branch": links.LEARNERS,
-    "use_repository_button": True,
-    "use_issues_button": True,
-    "use_download_button": False,
-    "home_page_in_toc": True,
-    "navbar_persistent": [],
-    "toc_title": "On this page",
-    "launch_buttons": {
-        "notebook_interface": "jupyterlab",
-        "binderhub_url": "https://mybinder.org",
-        "colab_url": "https://colab.research.google.com",
-    },
+REPOSITORY = {
+    "name": "The repository",
+    "html": "Repository",
+    "class": "",
+    "url": f"https://github.com/{links.address()}",
 }
+html_theme_options = {"footer_icons": [REPOSITORY]}
 
 TEXT = re.compile(r"<blockquote>.*?<p>(.*?)</p>|<p>(.*?)</p>", re.DOTALL)
+INLINE = re.compile(r"data:image/(\w+);base64,([\w+/=]+)")
 PICTURE = re.compile(r'<img [^>]*src="[^"]*/?_images/([^"]+)"')
-LATER = re.compile(r'<script (?=src="[^"]*_static/(?!documentation_options)|src="[^"]*searchindex)')
-ICONS = re.compile(r"<script[^>]*fontawesome\.js[^>]*></script>")
 
 
 def finish(app, name, template, context, doctree) -> None:
     """Give a page a description for search engines, and let its pictures wait until they are scrolled to.
 
-    A notebook's lesson describes it; any other page's first paragraph does.
+    A notebook's lesson describes it; any other page's first paragraph does. Pictures inside the page, as sliders bring
+    them, become files, so that the text comes first.
     """
     body = context.get("body", "")
     if found := TEXT.search(body):
@@ -72,8 +69,17 @@ def finish(app, name, template, context, doctree) -> None:
         later = 'loading="lazy" ' if next(seen) else ""
         return f"<img {room}{later}{match[0][5:]}"
 
+    def file_of(match: re.Match) -> str:
+        written = base64.b64decode(match[2])
+        path = app.outdir / "_images" / f"{hashlib.sha256(written).hexdigest()[:16]}.{match[1]}"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(written)
+        return context["pathto"](f"_images/{path.name}", 1)
+
     if body:
-        context["body"] = PICTURE.sub(picture, body)
+        context["body"] = PICTURE.sub(picture, INLINE.sub(file_of, body))
+    if tree := context.get("furo_navigation_tree"):  # the menu's headings, of which the theme states no level
+        context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -82,18 +88,14 @@ def size_of(path: Path) -> tuple[int, int]:
         return struct.unpack(">II", file.read(24)[16:])
 
 
-def lighten(app, error) -> None:
-    """Take out 1.5 MB of script for icons that the theme's fonts draw as well, and the home page's doubled title.
-
-    All scripts but the first, of a few bytes, wait until the page is there to read.
-    """
-    if error is None and app.builder.name == "html":
-        for path in app.outdir.rglob("*.html"):
-            text = LATER.sub("<script defer ", ICONS.sub("", path.read_text(encoding="utf-8")))
-            text = text.replace(f"<title>{project} &#8212; {project}", f"<title>{project}")
-            path.write_text(text, encoding="utf-8")
+def formula(writer, node) -> None:
+    """Write a formula as MathML, which browsers draw and screen readers speak without a script."""
+    block = node.tagname == "math_block"
+    mathml = tex2mathml(node.astext(), as_block=block).replace("<mo>&Apply", '<mo rspace="0.17em">&Apply')  # "ln 10"
+    writer.body.append(f"<div>{mathml}</div>" if block else mathml)
+    raise SkipNode
 
 
 def setup(app) -> None:
     app.connect("html-page-context", finish, priority=900)
-    app.connect("build-finished", lighten)
+    app.add_html_math_renderer("mathml", (formula, None), (formula, None))

@@ -1,5 +1,6 @@
 """What `make site` lays out for Sphinx; whether Sphinx is content with it, `make site` itself says."""
 
+import re
 import subprocess
 
 import nbformat
@@ -53,12 +54,14 @@ def test_a_page_has_the_figures_with_their_alt_text_and_no_cell_for_elsewhere(pa
         output for cell in after.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
     ]
     assert len(figures) == nbformat.writes(before).count('"image/png": "iVBOR')
+    (doors,) = [cell.source for cell in after.cells if "badges" in cell.metadata.get("tags", [])]
+    assert re.fullmatch(r"\[Open in Binder\]\(\S+\) · \[Open in Colab\]\(\S+\)", doors.strip())
     for cell in after.cells:
-        assert not {"badges", "claims", "colab"} & set(cell.metadata.get("tags", []))
+        assert not {"claims", "colab"} & set(cell.metadata.get("tags", []))
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 assert cell.metadata["mystnb"]["image"]["alt"] == output.metadata["image/png"]["alt"]
-    left_out = [cell for cell in before.cells if {"badges", "claims", "colab"} & set(cell.metadata.get("tags", []))]
+    left_out = [cell for cell in before.cells if {"claims", "colab"} & set(cell.metadata.get("tags", []))]
     assert len(after.cells) == len(before.cells) - len(left_out)
 
 

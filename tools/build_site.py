@@ -32,7 +32,8 @@ MENU = {
     "The project": ["CONTRIBUTING.md", "CHANGELOG.md"],
 }
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)([^)\s]*)(?=\))")
-NOT_FOR_READERS = {"badges", "claims", "colab"}  # tags of cells
+NOT_FOR_READERS = {"claims", "colab"}  # tags of cells
+BADGE = re.compile(r"\[!\[([^\]]*)\]\([^)]*\)\]")
 ELSEWHERE = re.compile(r"<!-- not on the site -->.*?<!-- /not on the site -->\n", re.DOTALL)
 FROM_OUTSIDE = re.compile(
     r"""<(?:script|img|iframe|link)\b[^>]*(?:src|href)=["']?(?:https?:)?//|url\(["']?(?:https?:)?//"""
@@ -72,9 +73,11 @@ def home(text: str, entries: dict[str, list[str]]) -> str:
 
 
 def page(notebook):
-    """Return the notebook as a page shows it: without badges and Colab's cell, the sentence for a figure as its alt."""
+    """Return the notebook as a page shows it: no cell for Colab, badges as words, a figure's sentence as its alt."""
     notebook.cells = [cell for cell in notebook.cells if not NOT_FOR_READERS & set(cell.metadata.get("tags", []))]
     for cell in notebook.cells:
+        if "badges" in cell.metadata.get("tags", []):
+            cell.source = BADGE.sub(r"[\1]", cell.source).partition("[Read it as a page]")[0].replace(") [", ") · [")
         figures = [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
         if figures:
             (figure,) = figures
