@@ -20,8 +20,7 @@ CASES = [
 
 @pytest.mark.parametrize(("path", "name", "value"), CASES)
 def test_a_notebook_runs_to_its_end_without_a_warning(path, name, value, tmp_path):
-    ran = papermill.execute_notebook(
-        path, tmp_path / path.name, parameters={name: value}, cwd=tmp_path, progress_bar=False
-    )
+    settings = {name: value} | ({"steps": 20} if value == 45_000 else {})  # a thousand of these would take an hour
+    ran = papermill.execute_notebook(path, tmp_path / path.name, parameters=settings, cwd=tmp_path, progress_bar=False)
     said = [output.text for cell in ran.cells for output in cell.get("outputs", []) if output.get("name") == "stderr"]
     assert not said
