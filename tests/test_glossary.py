@@ -3,9 +3,7 @@
 import re
 from itertools import takewhile
 
-import pytest
-
-from tests.series import PATHS, ROOT, read
+from tests.series import PATHS, ROOT, read, tags
 
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 ENTRY = re.compile(r"^## (?P<terms>.+)\n\n(?P<meaning>.+)\n\n(?P<places>First in .+\.)$", re.MULTILINE)
@@ -21,11 +19,8 @@ def prose(text: str) -> str:
 
 def sections(path) -> dict[str, str]:
     """Return the prose of a notebook below each of its headings, by the heading's anchor."""
-    text = "\n".join(
-        cell.source
-        for cell in read(path).cells
-        if cell.cell_type == "markdown" and "badges" not in cell.metadata.get("tags", [])
-    )
+    cells = [cell for cell in read(path).cells if cell.cell_type == "markdown" and "badges" not in tags(cell)]
+    text = "\n".join(cell.source for cell in cells)
     headings = re.split(r"^#{1,4} (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), flags=re.MULTILINE)[1:]
     anchors = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings[::2]]
     return {
@@ -47,30 +42,23 @@ def before(name: str) -> str:
     return "\n".join(text for other in earlier for text in SERIES[other].values())
 
 
-def test_every_entry_has_the_form_and_stands_in_order():
+def test_the_glossary_lists_terms_in_order_each_explained_briefly():
     assert len(ENTRIES) == GLOSSARY.count("\n## ")
     assert len(ENTRIES) > 60
     terms = [entry["terms"].lower() for entry in ENTRIES]
     assert terms == sorted(terms)
+    assert not [entry for entry in ENTRIES if not re.fullmatch(r"[A-Z].{15,240}\.", entry["meaning"])]
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["terms"])
-def test_a_term_is_explained_briefly_and_appears_where_the_glossary_says(entry):
-    assert re.fullmatch(r"[A-Z].{15,240}\.", entry["meaning"])
-    assert len(re.findall(r"\.( |$)", entry["meaning"])) <= 3
-    places = PLACE.findall(entry["places"])
-    assert len(places) == entry["places"].count("](") in (1, 2)
-    terms = entry["terms"].split(", ")
-    for number, name, anchor in places:
-        assert name.startswith(f"{int(number):02}_")
-        assert any(uses(term, SERIES[name][anchor]) for term in terms), f"{name}#{anchor} has none of {terms}"
-
-
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["terms"])
-def test_no_notebook_uses_a_term_before_it_first_appears(entry):
-    _, name, _ = PLACE.findall(entry["places"])[0]
-    used = [term for term in entry["terms"].split(", ") if uses(term, before(name))]
-    assert not used, f"{used} stands before {name}: explain it there, and let the glossary name that place"
+def test_each_term_appears_where_the_glossary_says_and_in_no_notebook_before():
+    for entry in ENTRIES:
+        terms, places = entry["terms"].split(", "), PLACE.findall(entry["places"])
+        assert len(places) == entry["places"].count("](") in (1, 2)
+        for number, name, anchor in places:
+            assert name.startswith(f"{int(number):02}_")
+            assert any(uses(term, SERIES[name][anchor]) for term in terms), f"{name}#{anchor} has none of {terms}"
+        used = [term for term in terms if uses(term, before(places[0][1]))]
+        assert not used, f"{used} stands before {places[0][1]}: explain it there, and let the glossary name that place"
 
 
 def test_every_word_that_a_notebook_introduces_is_in_the_glossary():
@@ -80,12 +68,3 @@ def test_every_word_that_a_notebook_introduces_is_in_the_glossary():
     terms = [term for entry in ENTRIES for term in entry["terms"].split(", ")]
     assert len(introduced) > 10
     assert not [word for word in introduced if not any(uses(term, word) for term in terms)]
-
-
-def test_a_term_used_too_early_would_be_noticed():
-    assert uses("loss", SERIES["03_build_the_softmax_graph.ipynb"]["from-probabilities-to-one-loss-cross-entropy"])
-    assert uses("Gradient", "follow the gradients")
-    assert not uses("graph", "60,000 photographs")
-    assert "gradient" not in prose("see [4 · The gradient](04_train.ipynb)")
-    assert before("01_load_cifar10.ipynb") == ""
-    assert uses("label", before("02_look_at_the_images.ipynb"))

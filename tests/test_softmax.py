@@ -106,9 +106,6 @@ class TestForward:
         expected = -np.log(shares[np.arange(50), labels]).mean()
         np.testing.assert_allclose(cross_entropy(logits.astype(np.float32), labels), expected, rtol=1e-6)
 
-    def test_loss_of_equal_logits_is_ln_10(self):
-        np.testing.assert_allclose(cross_entropy(np.full((4, 10), 7, np.float32), np.arange(4)), np.log(10), rtol=1e-6)
-
     def test_huge_logits_do_not_overflow(self):
         logits = np.zeros((2, 10), np.float32)
         logits[:, 3] = 1e6
@@ -127,14 +124,6 @@ class TestEvaluation:
         rng = np.random.default_rng(1)
         return start_from(rng.normal(size=(3072, 10)), rng.normal(size=10), rng.uniform(100, 150, 3072), 64.0)
 
-    def test_logits_equal_the_float64_formula(self, data, run):
-        images = data.images_test[:1_234]
-        logits = predict_logits(images, run)
-        assert (logits.shape, logits.dtype) == ((1_234, 10), np.float32)
-        np.testing.assert_allclose(
-            logits, reference_logits(images, run.weights, run.biases, run.mean, run.divide_by), atol=2e-3
-        )
-
     def test_loss_and_accuracy_equal_the_float64_formula(self, data, run):
         images, labels = data.images_test[:1_500], data.labels_test[:1_500]
         logits = reference_logits(images, run.weights, run.biases, run.mean, run.divide_by)
@@ -152,75 +141,46 @@ class TestEvaluation:
         )
 
 
-class TestGradient:
+@pytest.mark.parametrize("scale", [0, 0.02])
+def test_a_step_goes_down_the_slope_that_nudging_each_parameter_shows(data, scale):
     """One step with the whole set as its batch shows the gradient: it is what the step took away, over the rate."""
-
-    RATE = 0.25
-
-    @pytest.fixture(params=["zero weights", "random weights"])
-    def one_step(self, data, request):
-        """Return pixels, labels, where the step began and the gradient that it used."""
-        rng = np.random.default_rng(3)
-        images, labels = data.images_train[100:130], data.labels_train[100:130]
-        scale = 0 if request.param == "zero weights" else 0.02
-        weights = (scale * rng.normal(size=(3072, 10))).astype(np.float32)
-        biases = (scale * rng.normal(size=10)).astype(np.float32)
-        run = start_from(weights, biases, rng.uniform(100, 150, 3072))
-        after = train(
-            images, labels, steps=1, batch_size=30, learning_rate=self.RATE, schedule="constant", resume=run,
-            progress=False,
-        )  # fmt: skip
-        used = [(before.astype(np.float64) - now) / self.RATE for before, now in
-                ((weights, after.weights), (biases, after.biases))]  # fmt: skip
-        pixels = (images.astype(np.float64) - run.mean) / 255
-        return pixels, labels, weights.astype(np.float64), biases.astype(np.float64), *used
-
-    def test_equals_the_formula(self, one_step):
-        pixels, labels, weights, biases, *used = one_step
-        for gradient, expected in zip(used, reference_gradient(pixels, labels, weights, biases), strict=True):
-            np.testing.assert_allclose(gradient, expected, atol=1e-6)
-
-    def test_equals_finite_differences(self, one_step):
-        pixels, labels, weights, biases, for_weights, for_biases = one_step
-
-        def loss():
-            return reference_loss(pixels @ weights + biases, labels).mean()
-
-        places = np.random.default_rng(4).integers((3072, 10), size=(25, 2))
-        chosen = [(weights, for_weights, tuple(place)) for place in places]
-        chosen += [(biases, for_biases, (label,)) for label in range(10)]
-        for parameter, gradient, place in chosen:
-            kept = parameter[place]
-            losses = []
-            for nudge in (1e-4, -1e-4):
-                parameter[place] = kept + nudge
-                losses.append(loss())
-            parameter[place] = kept
-            assert gradient[place] == pytest.approx((losses[0] - losses[1]) / 2e-4, abs=1e-6)
+    rng = np.random.default_rng(3)
+    images, labels = data.images_train[100:130], data.labels_train[100:130]
+    run = start_from(scale * rng.normal(size=(3072, 10)), scale * rng.normal(size=10), rng.uniform(100, 150, 3072))
+    settings = {"steps": 1, "batch_size": 30, "learning_rate": 0.25, "schedule": "constant", "progress": False}
+    after = train(images, labels, **settings, resume=run)
+    pixels = (images.astype(np.float64) - run.mean) / 255
+    before = [run.weights.astype(np.float64), run.biases.astype(np.float64)]
+    used = [(old - new) / 0.25 for old, new in zip(before, (after.weights, after.biases), strict=True)]
+    places = [(0, tuple(place)) for place in rng.integers((3072, 10), size=(25, 2))] + [(1, (n,)) for n in range(10)]
+    for which, place in places:
+        losses, kept = [], before[which][place]
+        for nudge in (1e-4, -1e-4):
+            before[which][place] = kept + nudge
+            losses.append(reference_loss(pixels @ before[0] + before[1], labels).mean())
+        before[which][place] = kept
+        assert used[which][place] == pytest.approx((losses[0] - losses[1]) / 2e-4, abs=1e-6)
 
 
 class TestTraining:
     @pytest.mark.parametrize(
         "settings",
         [
-            {"schedule": "linear"},
-            {"schedule": "constant"},
-            {"schedule": "linear", "sampling": "replacement"},
+            {"schedule": "linear", "mean": np.full(3072, 120.5)},
             {"schedule": "constant", "sampling": "replacement", "weight_decay": 0.05},
-            {"schedule": "linear", "weight_decay": 0.05},
-            {"schedule": "linear", "divide_by": 1, "learning_rate": 1e-7},
-            {"schedule": "constant", "divide_by": 1.0, "learning_rate": 1e-7, "weight_decay": 10.0},
-            {"batch_size": 7, "steps": 120, "seed": 11},
+            {"schedule": "linear", "divide_by": 1, "learning_rate": 1e-7, "weight_decay": 10.0},
+            {"batch_size": np.uint8(7), "steps": np.uint8(120), "seed": np.int8(11)},  # whose products overflow
             {"batch_size": 600, "steps": 5},
             {"batch_size": 201, "steps": 20},
             {"batch_size": 1, "steps": 60, "learning_rate": 0.01},
         ],
-        ids=str,
+        ids=lambda settings: f"{settings!s:.40}",
     )
     def test_equals_the_plain_float64_loop(self, small, settings):
         settings = {"steps": 30, "batch_size": 50, "learning_rate": 0.05, "seed": 3, **settings}
         run = train(*small, **settings, progress=False)
-        weights, biases, losses, accuracies = reference_train(*small, **settings)
+        plain = {name: value.item() if isinstance(value, np.integer) else value for name, value in settings.items()}
+        weights, biases, losses, accuracies = reference_train(*small, **plain)
         assert (run.weights.dtype, run.biases.dtype, run.loss.dtype) == (np.float32,) * 3
         scale = min(1.0, float(abs(weights).max()) / 0.01)
         np.testing.assert_allclose(run.weights, weights, atol=1e-5 * scale)
@@ -242,33 +202,11 @@ class TestTraining:
         changed[others] = 255 - changed[others]
         assert_same_bits(run, train(changed, labels, indices=indices, steps=30, batch_size=40, progress=False))
 
-    def test_a_mean_of_ones_own_is_subtracted(self, small):
-        mean = np.full(3072, 120.5)
-        run = train(*small, mean=mean, steps=2, batch_size=600, learning_rate=0.1, progress=False)
-        assert run.mean.dtype == np.float32
-        np.testing.assert_array_equal(run.mean, mean)
-        expected = reference_train(*small, mean=mean, steps=2, batch_size=600, learning_rate=0.1)
-        np.testing.assert_allclose(run.weights, expected[0], atol=1e-5)
-        assert abs(run.weights - train(*small, steps=2, batch_size=600, progress=False).weights).max() > 0.001
-
     def test_images_and_labels_stay_as_they_were(self, small):
         images, labels = (part.copy() for part in small)
         train(images, labels, steps=5, batch_size=50, validation=np.arange(100), progress=False)
         np.testing.assert_array_equal(images, small[0])
         np.testing.assert_array_equal(labels, small[1])
-
-    def test_numpy_numbers_are_taken_as_settings(self, small):
-        plain = {"steps": 60, "batch_size": 100, "seed": 3, "validate_every": 20, "learning_rate": 0.25,
-                 "weight_decay": 0.5, "divide_by": 128}  # fmt: skip
-        kinds = dict(zip(plain, (np.uint8, np.uint8, np.int32, np.int8, np.float16, np.float64, np.uint8), strict=True))
-        typed = {name: kinds[name](value) for name, value in plain.items()}
-        same = {"validation": np.arange(50), "progress": False}
-        assert_same_bits(train(*small, **typed, **same), train(*small, **plain, **same))
-
-    def test_the_same_seed_gives_the_same_bits_and_another_seed_others(self, small):
-        first, again, other = (train(*small, steps=60, batch_size=50, seed=s, progress=False) for s in (1, 1, 2))
-        assert_same_bits(first, again)
-        assert (first.weights != other.weights).any()
 
     def test_the_loop_is_traced_once_whatever_the_settings(self, small):
         train(*small, steps=3, batch_size=100, progress=False)
@@ -276,13 +214,11 @@ class TestTraining:
         before = [function.experimental_get_tracing_count() for function in traced]
         assert traced
         assert sum(before) > 0
-        for batch_size, steps, more in (
-            (1, 3, {}),
-            (17, 120, {"sampling": "replacement", "schedule": "constant"}),
-            (600, 2, {"weight_decay": 0.1, "divide_by": 1, "learning_rate": 1}),
-            (64, 20, {"learning_rate": 1e-3, "validation": np.arange(30), "validate_every": 7, "seed": 5}),
+        for more in (
+            {"batch_size": 17, "steps": 120, "sampling": "replacement", "schedule": "constant"},
+            {"batch_size": 600, "steps": 2, "weight_decay": 0.1, "divide_by": 1, "learning_rate": 1},
         ):
-            train(*small, steps=steps, batch_size=batch_size, progress=False, **more)
+            train(*small, **more, progress=False)
         assert [function.experimental_get_tracing_count() for function in traced] == before
 
     @pytest.mark.slow
@@ -295,7 +231,7 @@ class TestTraining:
 
 
 class TestBatches:
-    @pytest.mark.parametrize(("count", "batch_size"), [(600, 100), (601, 100), (50, 7), (10, 10), (3, 1), (5, 5)])
+    @pytest.mark.parametrize(("count", "batch_size"), [(601, 100), (50, 7), (3, 1), (5, 5)])
     def test_an_epoch_shows_every_image_once(self, count, batch_size):
         steps = 4 * count // batch_size + 1
         batches = batch_indices(count, batch_size, "epochs", 0, 0, steps)
@@ -305,14 +241,11 @@ class TestBatches:
             assert sorted(epoch.tolist()) == list(range(count))
         assert count < 50 or (epochs[0] == epochs[1]).mean() < 0.1  # each epoch has an order of its own
 
-    def test_an_epoch_is_in_random_order(self):
-        order = batch_indices(5_000, 5_000, "epochs", 0, 0, 1).ravel()
-        assert abs(np.corrcoef(order, np.arange(5_000))[0, 1]) < 0.08  # over five standard deviations
-
     @pytest.mark.parametrize("sampling", ["epochs", "replacement"])
-    @pytest.mark.parametrize(("count", "batch_size"), [(100, 30), (100, 100), (64, 1), (97, 10)])
+    @pytest.mark.parametrize(("count", "batch_size"), [(100, 30), (10, 10), (64, 1)])
     def test_a_step_sees_the_same_images_wherever_one_starts(self, count, batch_size, sampling):
-        whole = batch_indices(count, batch_size, sampling, 7, 0, 25)
+        whole, other = (batch_indices(count, batch_size, sampling, seed, 0, 25) for seed in (7, 8))
+        assert (whole == other).mean() < 0.3
         for first in range(25):
             for last in range(first + 1, 26):
                 part = batch_indices(count, batch_size, sampling, 7, first, last)
@@ -325,23 +258,10 @@ class TestBatches:
         chi_square = ((counts - 200) ** 2 / 200).sum()
         assert abs(chi_square - 999) < 5 * np.sqrt(2 * 999)
 
-    @pytest.mark.parametrize("sampling", ["epochs", "replacement"])
-    def test_the_seed_decides(self, sampling):
-        first, again, other = (batch_indices(1_000, 100, sampling, seed, 0, 5) for seed in (0, 0, 1))
-        np.testing.assert_array_equal(first, again)
-        assert (first == other).mean() < 0.1
-
 
 class TestValidation:
     @pytest.mark.parametrize(
-        ("steps", "every", "expected"),
-        [
-            (100, 25, [25, 50, 75, 100]),
-            (90, 25, [25, 50, 75, 90]),
-            (10, 100, [10]),
-            (3, 1, [1, 2, 3]),
-            (120, 60, [60, 120]),
-        ],
+        ("steps", "every", "expected"), [(90, 25, [25, 50, 75, 90]), (10, 100, [10]), (3, 1, [1, 2, 3])]
     )
     def test_is_measured_every_so_many_steps_and_at_the_end(self, small, steps, every, expected):
         run = train(*small, steps=steps, batch_size=20, validation=np.arange(50), validate_every=every, progress=False)
@@ -354,17 +274,12 @@ class TestValidation:
         learning, held_back = split_indices(600, 100)
         settings = {"indices": learning, "batch_size": 30, "schedule": "constant", "progress": False}
         run = train(*small, steps=70, validation=held_back, validate_every=30, **settings)
+        assert_same_bits(run, train(*small, steps=70, **settings), validation=False)
         for place, step in enumerate(run.validation_step):
             there = train(*small, steps=int(step), **settings)
             loss, accuracy = evaluate(*small, there, held_back)
             assert run.validation_loss[place] == np.float32(loss)
             assert run.validation_accuracy[place] == np.float32(accuracy)
-
-    def test_measuring_does_not_change_the_training(self, small):
-        learning, held_back = split_indices(600, 100)
-        settings = {"indices": learning, "steps": 80, "batch_size": 30, "progress": False}
-        measured = train(*small, validation=held_back, validate_every=7, **settings)
-        assert_same_bits(measured, train(*small, **settings), validation=False)
 
 
 SETTINGS = {"steps": 130, "batch_size": 20, "seed": 6, "weight_decay": 0.01, "validate_every": 40, "progress": False}
@@ -372,7 +287,7 @@ SETTINGS = {"steps": 130, "batch_size": 20, "seed": 6, "weight_decay": 0.01, "va
 
 class TestStoppingAndGoingOn:
     @pytest.mark.parametrize("sampling", ["epochs", "replacement"])
-    @pytest.mark.parametrize("stop", [1, 29, 30, 31, 40, 50, 100, 129])
+    @pytest.mark.parametrize("stop", [1, 30, 31, 129])
     def test_a_stopped_run_goes_on_bit_for_bit(self, small, stop, sampling):
         settings = {**SETTINGS, "schedule": "constant", "sampling": sampling}
         whole = train(*small, **settings)
@@ -393,9 +308,7 @@ class TestStoppingAndGoingOn:
         monkeypatch.setattr(softmax, "CHUNK_IMAGES", 7 * SETTINGS["batch_size"])
         assert_same_bits(train(*small, **SETTINGS), whole)
 
-    @pytest.mark.parametrize(
-        ("name", "call"), [("batch_indices", 1), ("batch_indices", 3), ("evaluate", 1), ("evaluate", 3)]
-    )
+    @pytest.mark.parametrize(("name", "call"), [("batch_indices", 1), ("evaluate", 3)])
     def test_an_interrupt_keeps_what_was_learned_says_the_step_and_can_go_on(
         self, small, monkeypatch, capsys, name, call
     ):
@@ -434,11 +347,6 @@ class TestStoppingAndGoingOn:
         again = {"mean": part.mean.astype(np.float64), "divide_by": np.float32(255), "indices": np.arange(600)}
         assert train(*small, **SETTINGS, **again, resume=part, until=30).step == 30
 
-    def test_the_rate_and_the_decay_may_change_on_the_way(self, small):
-        part = train(*small, **SETTINGS, until=20)
-        run = train(*small, **{**SETTINGS, "learning_rate": 0.2, "weight_decay": 0.0}, resume=part, until=21)
-        assert (run.weights != train(*small, **SETTINGS, resume=part, until=21).weights).any()
-
     def test_a_run_that_is_done_cannot_go_on(self, small):
         run = train(*small, **{**SETTINGS, "steps": 20})
         for steps in (20, 10):
@@ -459,43 +367,25 @@ def each_way(images, labels, run, **rows):
 
 class TestWrongArguments:
     @pytest.mark.parametrize(
-        "wrong",
-        [{"steps": 0}, {"batch_size": True}, {"learning_rate": float("nan")}, {"learning_rate": 1e-50}, {"seed": None},
-         {"schedule": "cosine"}, {"sampling": "shuffled"}, {"weight_decay": -1}, {"divide_by": 1e-40},
-         {"validate_every": 1.5}, {"learning_rate": 10**400}, {"until": 0}, {"batch_size": Fraction(3, 2)}],
-        ids=lambda wrong: f"{wrong!s:.40}",
+        ("name", "value"),
+        [("steps", 0), ("learning_rate", 1e-50), ("schedule", "cosine"), ("divide_by", 1e-40), ("validate_every", 1.5),
+         ("until", 0), ("batch_size", Fraction(3, 2)), ("batch_size", 601), ("seed", 2**63), ("resume", "run.npz"),
+         ("mean", 0.0), ("mean", np.full(3072, np.nan)), ("mean", np.full(3072, "1")), ("mean", [[1], [2, 3]])],
+        ids=lambda value: f"{value!s:.20}",
     )  # fmt: skip
-    def test_a_senseless_setting_is_named_before_anything_runs(self, small, wrong):
-        ((name, value),) = wrong.items()
-        with pytest.raises(ArgumentError, match=f"^{name} = ") as caught:
-            train(*small, **{"steps": 2, "batch_size": 10, "progress": False, **wrong})
-        assert repr(value) in str(caught.value)
-
-    @pytest.mark.parametrize(
-        "wrong", [{"steps": 10**400}, {"seed": 2**63}, {"validate_every": 2**63}, {"until": 2**63}]
-    )
-    def test_a_whole_number_fits_into_64_bits(self, small, wrong):
-        with pytest.raises(ArgumentError, match=f"^{next(iter(wrong))} is too large. Give "):
-            train(*small, progress=False, **wrong)
-
-    def test_a_fraction_is_a_number(self, small):
-        settings = {"steps": 3, "batch_size": 10, "progress": False}
-        exact = train(
-            *small, learning_rate=Fraction(1, 4), weight_decay=Fraction(1, 2), divide_by=Fraction(255), **settings
-        )
-        assert_same_bits(exact, train(*small, learning_rate=0.25, weight_decay=0.5, **settings))
+    def test_a_senseless_setting_is_named_before_anything_runs(self, small, name, value):
+        begins = "This is no run but 'run.npz'" if name == "resume" else name
+        with pytest.raises(ArgumentError, match=rf"^{begins}.* (Give|Choose) "):
+            train(*small, **{"steps": 2, "batch_size": 10, "progress": False, name: value})
 
     @pytest.mark.parametrize(
         ("change", "sentence"),
         [
             (lambda images, labels: (images.tolist(), labels), "images are of type list"),
-            (lambda images, labels: (images.reshape(-1, 32, 32, 3), labels), r"images are of shape \(600, 32, 32, 3\)"),
             (lambda images, labels: (images[:0], labels[:0]), r"images are of shape \(0, 3072\)"),
             (lambda images, labels: (images / np.float32(255), labels), "images hold float32 numbers"),
             (lambda images, labels: (images, labels[:-1]), r"labels are of shape \(599,\) for 600 images"),
-            (lambda images, labels: (images, None), r"labels are of shape \(\) for 600 images"),
             (lambda images, labels: (images, [[1], [2, 3]]), "labels are of rows of different lengths"),
-            (lambda images, labels: (images, labels + 1), "labels hold 10"),
             (lambda images, labels: (images, -1 - labels), "labels hold -"),
             (lambda images, labels: (images, labels + 0.0), r"labels hold \d\.0"),
         ],
@@ -510,11 +400,9 @@ class TestWrongArguments:
         ("rows", "sentence"),
         [
             ([], "name no images, or some that are not there"),
-            ([-1, 3], "name no images, or some that are not there"),
-            ([0, 600], "name no images, or some that are not there"),
+            ([-1, 600], "name no images, or some that are not there"),
             (np.arange(600) < 100, "hold True and False"),
             ([0.0, 1.0], r"of shape \(2,\) and type float64 makes no sense"),
-            (0.1, "= 0.1 makes no sense"),
             ([[1], [2, 3]], "are of rows of different lengths"),
         ],
         ids=lambda value: str(value)[:20],
@@ -525,7 +413,7 @@ class TestWrongArguments:
             with pytest.raises(ArgumentError, match=f"^{name} {sentence}"):
                 way()
 
-    @pytest.mark.parametrize("kind", [tuple, list, np.array, lambda rows: np.array(rows, np.uint8)])
+    @pytest.mark.parametrize("kind", [tuple, lambda rows: np.array(rows, np.uint8)])
     def test_rows_and_labels_of_any_kind_are_taken(self, small, kind):
         rows, run = kind(range(100, 200)), start_from(np.ones((3072, 10)), np.arange(10))
         images, labels = small[0][100:200], kind(small[1][100:200].tolist())
@@ -533,19 +421,6 @@ class TestWrongArguments:
         assert evaluate(*small, run, rows) == evaluate(images, labels, run)
         one, other = train(*small, indices=rows, **settings), train(np.array(images), labels, **settings)
         np.testing.assert_array_equal(one.weights, other.weights)
-
-    @pytest.mark.parametrize(
-        "mean",
-        [0.0, np.zeros((1, 3072)), np.full(3072, np.nan), np.full(3072, 1e39), np.full(3072, "1"), [[1], [2, 3]]],
-    )
-    def test_a_mean_image_has_3072_numbers(self, small, mean):
-        with pytest.raises(ArgumentError, match=r"^mean .* Give "):
-            train(*small, mean=mean, steps=1, batch_size=10)
-
-    def test_a_run_must_be_one(self, small):
-        for way in (lambda: train(*small, resume="run.npz"), *each_way(*small, "run.npz")[1:]):
-            with pytest.raises(ArgumentError, match=r"^This is no run but 'run.npz'. Give what train"):
-                way()
 
     def test_batches_are_checked_where_they_are_drawn(self):
         with pytest.raises(ArgumentError, match="batch_size = 11 is too large for 10 images"):
@@ -571,20 +446,6 @@ class TestConfusion:
         for truth, answer in ((0, 0), (3, 5), (5, 3), (9, 1)):
             assert counts[truth, answer] == sum(pair == (truth, answer) for pair in zip(labels, answers, strict=True))
 
-    @pytest.mark.parametrize(
-        ("labels", "predictions", "sentence"),
-        [
-            ([1, -1], [1, 2], "labels hold -1"),
-            ([1, 2], [1, 10], "predictions hold 10"),
-            ([1, 2, 3], [1], r"predictions are of shape \(1,\) for 3 labels"),
-            (1, [1, 2], r"labels are of shape \(\)"),
-            ([1, 2], [0.5, 1.0], "predictions hold 0.5"),
-        ],
-    )
-    def test_what_is_no_class_is_refused(self, labels, predictions, sentence):
-        with pytest.raises(ArgumentError, match=f"^{sentence}"):
-            confusion_matrix(labels, predictions)
-
 
 def misaligned(images):
     """Return a copy of `images` that begins one byte past a multiple of 64."""
@@ -596,12 +457,9 @@ def misaligned(images):
 
 class TestMemory:
     LAYOUTS = {  # noqa: RUF012
-        "a copy": np.array,
         "a misaligned copy": misaligned,
         "column by column": np.asfortranarray,
-        "every second of twice as many": lambda images: np.repeat(images, 2, axis=0)[::2],
         "columns of wider rows": lambda images: np.hstack([np.zeros((len(images), 5), np.uint8), images])[:, 5:],
-        "columns before others": lambda images: np.hstack([images, np.zeros((len(images), 5), np.uint8)])[:, :-5],
         "backwards": lambda images: images[::-1].copy()[::-1],
     }
 

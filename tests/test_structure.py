@@ -22,8 +22,6 @@ HEADER = re.compile(
     r"# (\d+) · .+\n\n> (?P<lesson>[^\n]{30,120})\n\n\*\*You will\*\*\n\n(- .+\n){3,6}\n"
     r"\*\*Time\*\* about (?P<minutes>\d+) minutes to read and run, exercises apart\. \*\*Builds on\*\* .+"
 )
-FOREIGN_PATH = re.compile(r"(?<![\w./])(/(home|root|tmp|Users|usr|work)/|[A-Z]:\\\\)")
-LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 QUIZ_OPTION = re.compile(r"<details>\n<summary>(.+)</summary>\n\n\*\*(Right|Not quite)\.\*\* (.+)\n\n</details>")
 # Notebooks that run the post's own, diverging setting or one as wild; number 11 divides by a gradient near 0.
 CHAOTIC = ("06", "07", "08", "09", "11", "12")
@@ -44,36 +42,19 @@ def test_header_states_lesson_objectives_time_and_prerequisites(path):
     match = HEADER.match(source)
     assert match, f"the first cell does not have the form of a header:\n{source}"
     assert match[1] == str(int(path.name[:2]))
-    assert int(match["minutes"]) == page.minutes(read(path)), (
-        "the header states other minutes than tools/page.py counts"
-    )
+    assert int(match["minutes"]) == page.minutes(read(path)), "tools/page.py counts other minutes"
+    assert int(match["minutes"]) <= 45 or path.name[:2] not in MAIN_ROAD
 
 
-def test_the_main_road_takes_its_time_in_steps(path):
-    if path.name[:2] in MAIN_ROAD:
-        assert page.minutes(read(path)) <= 45
-
-
-def test_badges_and_colab_cell_open_the_notebook(path):
-    cells = read(path).cells
-    assert "badges" in tags(cells[1])
-    assert path.name in cells[1].source
-    assert "colab" in tags(code_cells(read(path))[0])
-
-
-def test_parameters_stand_in_one_cell_with_the_seed_first(path):
-    names = list(parameters(read(path)))
+def test_parameters_stand_in_one_cell_and_one_line_checks_them(path):
+    notebook = read(path)
+    names = list(parameters(notebook))
     assert names[0] == "seed"
     assert len(names) >= 2
-
-
-def test_one_line_checks_the_settings(path):
-    notebook = read(path)
     *imports, check = ast.parse(check_cell(notebook).source).body
     assert all(isinstance(node, ast.ImportFrom) for node in imports)
     assert check.value.func.id == "check_settings"
-    checked = {keyword.arg for keyword in check.value.keywords}
-    assert set(parameters(notebook)) <= checked
+    assert set(names) <= {keyword.arg for keyword in check.value.keywords}
 
 
 def test_what_the_text_claims_stands_in_one_folded_cell_at_the_end(path):
@@ -86,11 +67,8 @@ def test_what_the_text_claims_stands_in_one_folded_cell_at_the_end(path):
     assert not cell.outputs
     assert cell.source.count("assert ") >= 3
     (line,) = [node for node in ast.parse(cell.source).body if ast.unparse(node).startswith("as_printed = ")]
-    namespace = dict(parameters(notebook))
-    exec(ast.unparse(line), namespace)
-    assert namespace["as_printed"] is True
-    for name in parameters(notebook):
-        assert name in ast.unparse(line), f"as_printed does not look at {name}"
+    assert eval(ast.unparse(line.value), parameters(notebook)) is True
+    assert all(name in ast.unparse(line) for name in parameters(notebook)), "as_printed looks at every setting"
 
 
 def test_code_cells_hold_what_a_learner_would_write(path):
@@ -118,51 +96,25 @@ def test_every_number_in_the_text_is_backed(path):
     assert not loose, f"no output and no claim says so: {loose}"
 
 
-def test_a_wrong_number_in_the_text_or_in_an_output_is_noticed(path):
-    """Change each number that is a percentage or has decimals a little, in the text or in what was printed."""
+def test_code_cells_are_short_beside_the_text(path):
     notebook = read(path)
-    right = sum(backed for *_, backed in page.numbers(notebook))
-    tried = noticed = 0
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown" and "badges" not in tags(cell) and not page.APART.search(cell.source):
-            original = cell.source
-            for match in re.finditer(r"(?<![\w.,$`-])(\d+\.\d+|\d+(?=%))(?![\w`$])", original):
-                digits = match[0]
-                unit = 10.0 ** -len(digits.partition(".")[2])
-                wrong = f"{float(digits) + 7 * unit:.{len(digits.partition('.')[2])}f}"
-                cell.source = original[: match.start()] + wrong + original[match.end() :]
-                found = page.numbers(notebook)
-                tried += len(found) > 0 and wrong in "".join(number for _, number, _ in found)
-                noticed += sum(backed for *_, backed in found) < right
-            cell.source = original
-    assert tried - noticed <= max(2, 0.3 * tried), f"of {tried} wrong numbers {noticed} are noticed"
-
-
-def test_code_cells_are_short(path):
     apart = {"colab", "claims", "program"}  # a whole program may be as long as it is
-    cells = [cell.source for cell in code_cells(read(path)) if not apart & set(tags(cell))]
+    cells = [cell.source for cell in code_cells(notebook) if not apart & set(tags(cell))]
     lengths = [len(source.splitlines()) for source in cells]
     assert max(lengths) <= LONGEST_CELL, cells[lengths.index(max(lengths))]
     assert statistics.median(lengths) <= 6
-
-
-def test_lines_of_code_fit_beside_text_and_say_nothing_to_the_formatter(path):
-    notebook = read(path)
     for code in [cell.source for cell in code_cells(notebook)] + solutions(notebook):
         assert "fmt:" not in code
         assert max(map(len, code.splitlines())) <= LONGEST_LINE, code
 
 
-def test_text_keeps_pace_with_code(path):
+def test_text_keeps_pace_with_code_and_the_learner_predicts(path):
     notebook = read(path)
     texts = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
     assert len(texts) >= 0.8 * len(code_cells(notebook))
     kinds = "".join("c" if cell.cell_type == "code" else "t" for cell in notebook.cells)
     assert "cccc" not in kinds, "four code cells in a row without a word"
-
-
-def test_learner_predicts_before_running(path):
-    assert len(re.findall(r"^> \*\*Predict\.\*\* ", text_of(read(path)), re.MULTILINE)) >= 2
+    assert len(re.findall(r"^> \*\*Predict\.\*\* ", text_of(notebook), re.MULTILINE)) >= 2
 
 
 def test_exercises_have_folded_solutions_then_a_recap_and_a_door(path):
@@ -204,19 +156,14 @@ def test_outputs_come_from_one_run_from_top_to_bottom(path):
     assert counts == list(range(1, len(counts) + 1))
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
-    assert "widgets" not in notebook.metadata
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
     assert notebook.metadata["language_info"] == {"name": "python"}
 
 
 def test_every_figure_has_alt_text(path):
     notebook = read(path)
-    figures = [
-        output
-        for cell in code_cells(notebook)
-        for output in cell.outputs
-        if "image/png" in output.get("data", {}) or "image/svg+xml" in output.get("data", {})
-    ]
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    figures = [output for output in outputs if "image/png" in output.get("data", {})]
     assert figures
     for output in figures:
         alt = output.metadata.get("image/png", {}).get("alt", "")
@@ -225,34 +172,10 @@ def test_every_figure_has_alt_text(path):
     assert not re.findall(r"!\[\s*\]\(", text_of(notebook)), "a picture in the text has no alt text"
 
 
-def test_headline_is_one_line(path):
-    (output,) = tagged(read(path), "headline").outputs
-    assert len(output.text.strip().splitlines()) == 1
-
-
-def test_nothing_points_at_somebodys_machine(path):
-    notebook = read(path)
-    shown = [str(output.get("text", "")) + str(output.get("data", {}).get("text/plain", "")) for cell in
-             code_cells(notebook) for output in cell.outputs]  # fmt: skip
-    for text in [text_of(notebook), *shown]:
-        assert not FOREIGN_PATH.search(text)
-
-
-def test_links_between_files_are_alive(path):
-    for target in LINK.findall(text_of(read(path))):
-        if not re.match(r"[a-z]+:|#", target):
-            assert (path.parent / target.partition("#")[0]).exists(), f"{target} leads nowhere"
-
-
-def test_nothing_that_hangs_or_runs_outside_python(path):
+def test_nothing_that_hangs_runs_outside_python_or_is_compared_loosely(path):
     for cell in code_cells(read(path)):
         assert not re.search(r"\b(interact|interactive|interactive_output|widgets\.Output)\(", cell.source)
-        if "colab" not in tags(cell):
-            assert not re.search(r"^\s*[!%]", cell.source, re.MULTILINE)
-
-
-def test_chaos_is_the_only_excuse_for_loose_comparison(path):
-    for cell in code_cells(read(path)):
+        assert "colab" in tags(cell) or not re.search(r"^\s*[!%]", cell.source, re.MULTILINE)
         assert not {"nbval-ignore-output", "nbval-skip", "raises-exception"} & set(tags(cell))
         assert "NBVAL_" not in cell.source
         assert cell.metadata.get("tolerance") is None or path.name[:2] in CHAOTIC
@@ -278,8 +201,3 @@ def test_functions_born_here_are_the_ones_in_helpers(path):
             if isinstance(node, ast.FunctionDef) and node.name in helpers.__all__:
                 source = textwrap.dedent(inspect.getsource(getattr(helpers, node.name)))
                 assert stripped(node) == stripped(ast.parse(source).body[0])
-
-
-def test_it_is_small_enough_to_read_online(path):
-    assert path.stat().st_size < 3_000_000
-    assert ROOT in path.parents
