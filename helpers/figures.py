@@ -95,7 +95,7 @@ def _values(axis: Axes, which: str, values, near: float = 0.0) -> list[str]:
 
 def _named(artist, text: str) -> str:
     """Put the artist's label in front, where it has one of its own."""
-    label = str(artist.get_label())
+    label = str(artist.get_label() or "")  # older Matplotlibs have None for error bars
     return text if label.startswith("_") or not label else f"{_plain(label)}: {text}"
 
 
