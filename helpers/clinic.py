@@ -10,6 +10,8 @@ from helpers.arguments import check_settings
 from helpers.data import CLASSES, load_data
 from helpers.errors import ArgumentError
 from helpers.figures import in_series_style, new_figure
+from helpers.plots.curves import smooth
+from helpers.runs import GUESSING
 
 BATCH = 100
 TEST_IMAGES = 2_000  # that a cure is judged on
@@ -220,7 +222,7 @@ class Clinic:
         """Return what is still wrong with a program that ran, in a sentence, or None."""
         images, labels = self._data.images_test, self._data.labels_test
         loss = ran["log"][:, 0]
-        if not np.isfinite(loss).all() or loss[-max(1, len(loss) // 10) :].mean() > np.log(10):
+        if not np.isfinite(loss).all() or loss[-max(1, len(loss) // 10) :].mean() > GUESSING:
             return "the loss ends no lower than that of guessing."
         with np.errstate(all="ignore"):
             honest = np.mean(ran["answer"](images[:TEST_IMAGES]) == labels[:TEST_IMAGES])
@@ -244,8 +246,8 @@ def _draw(loss: np.ndarray, pictures: np.ndarray) -> Figure:
         axis.remove()
     curve = figure.add_subplot(grid[:, :3])
     window = min(20, len(loss))
-    curve.plot(np.convolve(loss, np.ones(window) / window, "valid"))
-    curve.axhline(np.log(10), color="grey", linestyle=":", linewidth=1.5)
+    curve.plot(smooth(loss, window)[window // 2 :][: len(loss) - window + 1])
+    curve.axhline(GUESSING, color="grey", linestyle=":", linewidth=1.5)
     curve.set(title="loss; dotted: guessing", xlabel="step")
     scale = np.percentile(np.abs(pictures), 99.5) or 1.0
     names = CLASSES if len(pictures) == 10 else range(len(pictures))

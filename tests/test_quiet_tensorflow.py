@@ -18,11 +18,7 @@ def python(code: str, *paths) -> subprocess.CompletedProcess:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "dense"),
-    [
-        ("", "tf.keras.layers.Dense"),
-        ("import keras", "keras.layers.Dense"),
-        ("from tensorflow.keras import layers", "layers.Dense"),
-    ],
+    [("", "tf.keras.layers.Dense"), ("from tensorflow.keras import layers", "layers.Dense")],
 )
 def test_it_says_nothing_and_keras_comes_only_when_it_is_used(line, dense):
     ran = python(

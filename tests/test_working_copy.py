@@ -45,19 +45,16 @@ def sources(folder) -> dict[str, str]:
 
 def test_a_first_copy_has_no_outputs_and_all_else(series):
     notebooks, copies = series
-    before = {path: path.read_bytes() for path in notebooks.iterdir()}
     assert working_copy.main([]) == 0
     (cell,) = nbformat.read(copies / "01_a.ipynb", as_version=4).cells
     assert (cell.id, cell.source, cell.outputs, cell.execution_count) == ("a", "print('01_a')", [], None)
     assert sources(copies) == sources(notebooks)
-    assert {path: path.read_bytes() for path in notebooks.iterdir()} == before
 
 
-@pytest.mark.parametrize("source", [None, "print('mine')"])
-def test_what_a_learner_has_is_kept_while_the_series_stays(series, source, capsys):
+def test_what_a_learner_has_is_kept_while_the_series_stays(series, capsys):
     _, copies = series
     working_copy.main([])
-    text = change(copies / "01_a.ipynb", source)
+    text = change(copies / "01_a.ipynb", "print('mine')")
     working_copy.main([])
     assert (copies / "01_a.ipynb").read_text(encoding="utf-8") == text
     assert sorted(sources(copies)) == ["01_a.ipynb", "02_b.ipynb"]
@@ -78,15 +75,14 @@ def test_where_both_have_changed_both_are_kept_and_one_sentence_says_so(series, 
     notebooks, copies = series
     working_copy.main([])
     mine = change(copies / "01_a.ipynb", "print('mine')")
-    for better in ("better", "best"):
-        write(notebooks / "01_a.ipynb", f"print({better!r})")
-        working_copy.main([])
-        assert (copies / "01_a.ipynb").read_text(encoding="utf-8") == mine
-        assert sources(copies)["01_a.new.ipynb"] == f"print({better!r})"
-        (said,) = capsys.readouterr().err.splitlines()
-        assert said.endswith("my-notebooks/01_a.new.ipynb")
-        working_copy.main([])
-        assert capsys.readouterr().err == ""
+    write(notebooks / "01_a.ipynb", "print('better')")
+    working_copy.main([])
+    assert (copies / "01_a.ipynb").read_text(encoding="utf-8") == mine
+    assert sources(copies)["01_a.new.ipynb"] == "print('better')"
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.endswith("my-notebooks/01_a.new.ipynb")
+    working_copy.main([])
+    assert capsys.readouterr().err == ""
     change(copies / "01_a.new.ipynb", "print('mine too')")
     write(notebooks / "01_a.ipynb", "print('last')")
     working_copy.main([])
@@ -94,7 +90,7 @@ def test_where_both_have_changed_both_are_kept_and_one_sentence_says_so(series, 
     assert sources(copies)["01_a.new.new.ipynb"] == "print('last')"
 
 
-@pytest.mark.parametrize("text", ["", "[1, 2]", "no notebook at all", '{"cells": 3, "nbformat": 4}'])
+@pytest.mark.parametrize("text", ["", '{"cells": 3, "nbformat": 4}'])
 def test_a_file_that_is_no_notebook_is_the_learners(series, text):
     _, copies = series
     copies.mkdir()
@@ -105,14 +101,13 @@ def test_a_file_that_is_no_notebook_is_the_learners(series, text):
 
 
 def test_the_notebook_that_is_asked_for_is_named_and_a_wrong_one_told_in_a_sentence(series, capsys):
-    _, copies = series
-    assert working_copy.main(["02"]) == 0
-    assert capsys.readouterr().out == "02_b.ipynb\n"
-    assert working_copy.main(["--name"]) == 0
-    assert capsys.readouterr().out == "01_a.ipynb\n"
-    assert working_copy.main(["zz"]) == 1
-    assert capsys.readouterr() == ("", "No notebook begins with zz. There are 01_a, 02_b.\n")
-    assert len(sources(copies)) == 2
+    for arguments, code, said in (
+        (["02"], 0, ("02_b.ipynb\n", "")),
+        (["--name"], 0, ("01_a.ipynb\n", "")),
+        (["zz"], 1, ("", "No notebook begins with zz. There are 01_a, 02_b.\n")),
+    ):
+        assert working_copy.main(arguments) == code
+        assert capsys.readouterr() == said
 
 
 def test_the_branch_holds_the_same_notebooks_and_all_else_of_the_series(tmp_path, monkeypatch):

@@ -522,13 +522,8 @@ def page(found: dict, alts: list[str]) -> str:
     rows = []
     for variant, values in found["seconds"].items():
         checked, times = found["check"][variant], np.median(np.array(values) / limits(found))
-        numbers = (
-            f"{times:.1f}",
-            f"{found['first'][variant]:.2f}",
-            f"{checked['peak']:,.0f}",
-            f"{checked['accuracy']:.1%}",
-        )
-        rows.append([label(variant), spread(values), *numbers])
+        first, peak = f"{found['first'][variant]:.2f}", f"{checked['peak']:,.0f}"
+        rows.append([label(variant), spread(values), f"{times:.1f}", first, peak, f"{checked['accuracy']:.1%}"])
     rows.append(["*limit*", spread(limits(found), "{:.3f}"), "1.0", "", "", ""])
     head = ["", f"{found['steps']:,} steps of {BATCH}, s", "× limit", "first step, s", "peak MB", "test accuracy"]
     parts = {name: [part.get(name, 0.0) for part in found["parts"]] for name in set().union(*found["parts"])}

@@ -20,27 +20,7 @@ WORDS_A_MINUTE = 180
 LINES_A_MINUTE = 12
 FOLDED = {"colab", "claims"}  # cells whose source a learner does not see
 # What the data set and the model are made of, by construction: no output has to say it again.
-CONSTANTS = {
-    0,
-    1,
-    2,
-    3,
-    10,
-    32,
-    100,
-    255,
-    256,
-    1_000,
-    1_024,
-    3_072,
-    3_073,
-    6_000,
-    10_000,
-    30_720,
-    30_730,
-    50_000,
-    60_000,
-}
+CONSTANTS = {0, 1, 2, 3, 10, 32, 100, 255, 256, 1000, 1024, 3072, 3073, 6000, 10_000, 30_720, 30_730, 50_000, 60_000}
 APART = re.compile(r"^## (Exercises|Quiz|Recap)|^### Exercise", re.MULTILINE)
 PREDICT = re.compile(r"^> \*\*Predict\.\*\*", re.MULTILINE)
 NUMBER = r"\d[\d,]*\d(?:\.\d+)?|\d(?:\.\d+)?"

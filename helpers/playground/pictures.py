@@ -12,9 +12,10 @@ from PIL import Image
 from helpers.data import CLASSES, to_image
 from helpers.figures import STYLE
 from helpers.playground.training import Trial
-from helpers.plots.curves import GUESSING, smooth
+from helpers.plots.curves import smooth
 from helpers.plots.figure import BLUE, CLASS_COLOURS, CLASS_MARKERS, GREY, ORANGE
 from helpers.plots.templates import SIGNED_COLOURS, signed_image, usual_scale
+from helpers.runs import GUESSING
 
 DPI = 100
 MOST_DOTS = 500

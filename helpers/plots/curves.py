@@ -1,10 +1,8 @@
-"""How curves are smoothed, and what a loss is compared with."""
+"""How curves are smoothed."""
 
 import numpy as np
 
 __all__ = ["smooth"]
-
-GUESSING = np.log(10)  # the loss, in nats, of giving every class the probability 1/10
 
 
 def smooth(values: np.ndarray, window: int) -> np.ndarray:

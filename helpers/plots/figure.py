@@ -2,19 +2,7 @@
 
 from helpers.figures import UNSEEN, SeriesFigure, new_figure, show_png  # noqa: F401
 
-WIDTH = 8.0  # inches; at DPI dots an inch this fills a notebook's column
-DPI = 100
-STYLE = {
-    "font.size": 11,
-    "axes.titlesize": 12,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": False,
-    "figure.facecolor": "white",
-    "legend.frameon": False,
-    "lines.linewidth": 2,
-    "image.interpolation": "nearest",
-}
+WIDTH = 8.0  # inches
 
 # The same colour, marker and order for a class in every figure. Okabe and Ito's palette, safe for colour-blind
 # readers, with two darker companions; no two neighbours share a marker, so none is told by colour alone.

@@ -1,6 +1,6 @@
 """Weights as pictures: templates on a symmetric scale around mid-grey, and what they do to an image."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,7 +10,7 @@ from helpers.errors import ArgumentError
 from helpers.figures import in_series_style
 from helpers.plots.figure import new_figure
 
-__all__ = ["captioned_images", "contribution_map", "signed_image", "signed_pictures", "template_grid", "template_rows"]
+__all__ = ["captioned_images", "contribution_map", "signed_image", "template_grid", "template_rows"]
 
 SIGNED_COLOURS = "PuOr_r"  # purple below zero, white at it, orange above; told apart by colour-blind readers too
 
@@ -43,6 +43,15 @@ def _named(count: int, titles: Sequence[str]) -> None:
         )
 
 
+def hang(axes, pictures: Iterable[np.ndarray], titles: Sequence[str], **style) -> None:
+    """Show each picture on the next of the axes, under its title; leave out the axes that are over."""
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, picture, title in zip(axes.flat, pictures, titles, strict=False):
+        axis.imshow(picture)
+        axis.set_title(title, **style)
+
+
 @in_series_style
 def template_grid(weights: np.ndarray, scale: float | None = None, titles=CLASSES, columns: int = 5) -> Figure:
     """Draw each column of (3072, k) weights as a picture, all on one symmetric scale.
@@ -60,11 +69,7 @@ def template_grid(weights: np.ndarray, scale: float | None = None, titles=CLASSE
     scale = scale or usual_scale(weights)
     rows = -(-weights.shape[1] // columns)
     figure, axes = new_figure(rows, columns, height=1.75 * rows + 0.4, squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis, column, title in zip(axes.flat, weights.T, titles, strict=False):
-        axis.imshow(signed_image(column, scale))
-        axis.set_title(title)
+    hang(axes, [signed_image(column, scale) for column in weights.T], titles)
     figure.supxlabel(f"mid-grey: 0    brightest: +{scale:.3g} or more    darkest: −{scale:.3g} or less", fontsize=10)
     return figure
 
@@ -87,19 +92,6 @@ def template_rows(rows: Sequence[np.ndarray], row_titles: Sequence[str], titles:
         line[0].set_ylabel(row_title, rotation=0, ha="right", va="center", fontsize=10)
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title, fontsize=11)
-    return figure
-
-
-@in_series_style
-def signed_pictures(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
-    """Draw signed pictures (32, 32, 3), already in the order row, column, colour, side by side on one scale."""
-    _named(len(pictures), titles)
-    scale = usual_scale(np.stack(pictures))
-    figure, axes = new_figure(1, len(pictures), height=3.1, width=6.0, squeeze=False)
-    for axis, picture, title in zip(axes[0], pictures, titles, strict=True):
-        axis.imshow(signed_image(picture, scale))
-        axis.set_title(title)
-        axis.axis("off")
     return figure
 
 
@@ -141,9 +133,5 @@ def captioned_images(images: np.ndarray, captions: Sequence[str], columns: int =
     rows = -(-len(images) // columns)
     lines = 1 + max(caption.count("\n") for caption in captions)
     figure, axes = new_figure(rows, columns, height=rows * (7.6 / columns + 0.2 * lines), squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis, image, caption in zip(axes.flat, images, captions, strict=False):
-        axis.imshow(to_image(image))
-        axis.set_title(caption, fontsize=10)
+    hang(axes, map(to_image, images), captions, fontsize=10)
     return figure
