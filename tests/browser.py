@@ -3,16 +3,16 @@
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.series import ROOT
+from tools import remote
 
 SHOTS = ROOT / "_build" / "browser"
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -36,9 +36,7 @@ needs_chromium = pytest.mark.skipif(
 @contextlib.contextmanager
 def jupyterlab(folder: Path) -> Iterator[str]:
     """Run JupyterLab on the notebooks in `folder`, with settings of its own; give its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = remote.free_ports()
     kept = folder / ".jupyter"
     settings = {f"JUPYTER{name}_DIR": str(kept / name) for name in ("_CONFIG", "_DATA", "_RUNTIME", "LAB_SETTINGS",
                                                                      "LAB_WORKSPACES")}  # fmt: skip
@@ -48,19 +46,8 @@ def jupyterlab(folder: Path) -> Iterator[str]:
     kept.mkdir(exist_ok=True)
     with open(kept / "log", "w") as log:
         server = subprocess.Popen(command, env=os.environ | settings, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        end = time.monotonic() + 60
-        while True:
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            assert server.poll() is None, (kept / "log").read_text()
-            assert time.monotonic() < end, "JupyterLab does not start"
-            time.sleep(0.2)
+    with remote.serving(server, requests.Session(), f"http://127.0.0.1:{port}/api"):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
 
 
 @contextlib.contextmanager

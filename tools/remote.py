@@ -6,9 +6,9 @@ is the server's address with a slash at its end.
 
 import contextlib
 import json
+import socket
 import subprocess
 import time
-import uuid
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -18,23 +18,31 @@ import nbformat
 import psutil
 import requests
 import websocket
+from jupyter_client.session import Session
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionComplete
 
 CELL_TIMEOUT = 1_800  # seconds; on a full hub a cell waits for its turn
 
 
+def free_ports(count: int = 1) -> list[int]:
+    """Return ports of this machine on which nobody listens."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [each.getsockname()[1] for each in sockets]
+
+
 @contextlib.contextmanager
 def serving(process: subprocess.Popen, session: requests.Session, url: str) -> Iterator[psutil.Process]:
-    """Wait a minute at most until the server in `process` answers at `url`; end it, and all it started, on leaving."""
+    """Wait five minutes at most until the server in `process` answers at `url`; then end all it started."""
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300
         while True:
             with contextlib.suppress(requests.RequestException):
                 if session.get(url, timeout=5).ok:
                     break
             if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(
-                    f"The server at {url} {'has stopped' if process.poll() is not None else 'is silent'}."
-                )
+                raise RuntimeError(f"The server at {url} {'is silent' if process.poll() is None else 'has stopped'}.")
             time.sleep(0.25)
         yield psutil.Process(process.pid)
     finally:
@@ -59,17 +67,6 @@ def _prepare(session: requests.Session, url: str) -> requests.PreparedRequest:
     return session.prepare_request(requests.Request("GET", url))
 
 
-def open_notebook(session: requests.Session, base: str, path: str) -> nbformat.NotebookNode:
-    """Return the notebook that lies at `path` on the server."""
-    return nbformat.from_dict(_request(session, "GET", f"{base}api/contents/{quote(path)}").json()["content"])
-
-
-def start_kernel(session: requests.Session, base: str, path: str) -> str:
-    """Start the kernel that a browser starts when it opens the notebook at `path`; return its id."""
-    wanted = {"path": path, "name": Path(path).name, "type": "notebook", "kernel": {"name": "python3"}}
-    return _request(session, "POST", f"{base}api/sessions", json=wanted).json()["kernel"]["id"]
-
-
 def stop_kernel(session: requests.Session, base: str, kernel: str) -> None:
     _request(session, "DELETE", f"{base}api/kernels/{kernel}")
 
@@ -86,45 +83,24 @@ def _connect(session: requests.Session, base: str, kernel: str) -> websocket.Web
     )
 
 
-def _execute(channel: websocket.WebSocket, cell) -> None:
-    """Run one cell and put its outputs into it; raise RuntimeError where the cell does."""
-    message = {
-        "header": {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "username": "", "session": "remote",
-                   "version": "5.3", "date": ""},
-        "parent_header": {}, "metadata": {}, "buffers": [], "channel": "shell",
-        "content": {"code": cell.source, "silent": False, "store_history": True, "user_expressions": {},
-                    "allow_stdin": False, "stop_on_error": True},
-    }  # fmt: skip
-    channel.send(json.dumps(message))
-    cell.outputs, displays, wipe, answered, idle = [], {}, False, False, False
+def _execute(channel: websocket.WebSocket, client: NotebookClient, index: int) -> None:
+    """Run a cell and put its outputs into it; raise RuntimeError where the cell does."""
+    cell = client.nb.cells[index]
+    content = {"code": cell.source, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
+    request = Session().msg("execute_request", {**content, "user_expressions": {}})
+    channel.send(json.dumps({**request, "channel": "shell"}, default=str))
+    cell.outputs, client.clear_before_next_output = [], False  # as where nbclient runs a cell itself
     deadline = time.monotonic() + CELL_TIMEOUT
-    while not (answered and idle):
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"no end after {CELL_TIMEOUT} seconds: {cell.source[:200]}")
-        received = channel.recv()
-        if isinstance(received, bytes):  # a widget's state, with buffers: no output
-            continue
-        received = json.loads(received)
-        if received["parent_header"].get("msg_id") != message["header"]["msg_id"]:
-            continue
-        kind, content = received["header"]["msg_type"], received["content"]
-        if kind == "execute_reply":
-            answered, cell.execution_count = True, content.get("execution_count")
-        elif kind == "status":
-            idle = content["execution_state"] == "idle"
-        elif kind == "clear_output":
-            wipe = True
-        elif kind in ("stream", "display_data", "execute_result", "error"):
-            if wipe:
-                cell.outputs, wipe = [], False
-            output = nbformat.v4.output_from_msg(nbformat.from_dict(received))
-            cell.outputs.append(output)
-            if name := content.get("transient", {}).get("display_id"):
-                displays[name] = output
-            if kind == "error":
-                raise RuntimeError(f"{output.ename}: {output.evalue}\nin the cell\n{cell.source}")
-        elif kind == "update_display_data" and (shown := displays.get(content["transient"]["display_id"])):
-            shown.data, shown.metadata = content["data"], content["metadata"]
+    with contextlib.suppress(CellExecutionComplete):
+        while time.monotonic() < deadline:
+            received = channel.recv()
+            message = {} if isinstance(received, bytes) else json.loads(received)  # bytes: a widget's state
+            if message.get("channel") == "iopub" and message["parent_header"].get("msg_id") == request["msg_id"]:
+                client.process_message(message, cell, index)
+                if message["msg_type"] == "error":
+                    (error,) = (output for output in cell.outputs if output.output_type == "error")
+                    raise RuntimeError(f"{error.ename}: {error.evalue}\nin the cell\n{cell.source}")
+        raise RuntimeError(f"no end after {CELL_TIMEOUT} seconds: {cell.source[:200]}")
 
 
 def run_notebook(session: requests.Session, base: str, path: str) -> tuple[nbformat.NotebookNode, str]:
@@ -132,13 +108,13 @@ def run_notebook(session: requests.Session, base: str, path: str) -> tuple[nbfor
 
     The kernel is left running, as a browser leaves it. Raises RuntimeError where a cell fails.
     """
-    notebook = open_notebook(session, base, path)
-    kernel = start_kernel(session, base, path)
-    channel = _connect(session, base, kernel)
-    try:
-        for cell in notebook.cells:
+    content = _request(session, "GET", f"{base}api/contents/{quote(path)}").json()["content"]
+    notebook = nbformat.from_dict(content)
+    wanted = {"path": path, "name": Path(path).name, "type": "notebook", "kernel": {"name": "python3"}}
+    kernel = _request(session, "POST", f"{base}api/sessions", json=wanted).json()["kernel"]["id"]
+    client = NotebookClient(notebook, record_timing=False)  # knows what becomes of a kernel's messages
+    with contextlib.closing(_connect(session, base, kernel)) as channel:
+        for index, cell in enumerate(notebook.cells):
             if cell.cell_type == "code":
-                _execute(channel, cell)
-    finally:
-        channel.close()
+                _execute(channel, client, index)
     return notebook, kernel

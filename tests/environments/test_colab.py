@@ -14,7 +14,6 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 
 from helpers.data import find_data
 from tests.comparing import differences
@@ -49,11 +48,11 @@ def colab(tmp_path_factory):
         "GIT_CONFIG_VALUE_0": f"https://github.com/{links.address()}",
     }
 
-    def run(notebook, cache: Path = folder / "cache", first: Path = folder / "stub") -> nbformat.NotebookNode:
+    def run(notebook, cache: Path = folder / "cache") -> nbformat.NotebookNode:
         specification = folder / "kernels" / "colab"
         specification.mkdir(parents=True, exist_ok=True)
         argv = [str(PYTHON), "-c", LAUNCH, "-f", "{connection_file}"]
-        here = {"XDG_CACHE_HOME": str(cache), "PYTHONPATH": f"{first}:{folder / 'stub'}"}
+        here = {"XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(folder / "stub")}
         kernel = {"argv": argv, "display_name": "Colab", "language": "python", "env": environment | here}
         (specification / "kernel.json").write_text(json.dumps(kernel))
         client = NotebookClient(
@@ -89,20 +88,6 @@ def test_the_first_cell_brings_two_packages_and_the_data_and_changes_nothing_els
     assert before <= installed()
     assert {line.partition("==")[0] for line in installed() - before} <= {"anywidget", "psygnal"}
     assert (tmp_path / "ten-templates" / "cifar-10" / "train.bin").is_file()
-
-
-def test_the_first_cell_says_that_tensorflow_is_too_old(colab, tmp_path):
-    metadata = tmp_path / "tensorflow-2.19.0.dist-info" / "METADATA"
-    metadata.parent.mkdir()
-    metadata.write_text("Metadata-Version: 2.1\nName: tensorflow\nVersion: 2.19.0\n")
-    notebook = first_cell()
-    with pytest.raises(CellExecutionError):
-        colab(notebook, first=tmp_path)
-    (error,) = [output for output in notebook.cells[0].outputs if output.output_type == "error"]
-    assert error.ename == "VersionError"
-    assert "TensorFlow 2.19.0" in error.evalue
-    assert ">=2.20" in error.evalue
-    assert len(error.traceback) == 1
 
 
 def without_pixels(outputs: list) -> list:

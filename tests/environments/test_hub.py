@@ -9,7 +9,6 @@ import contextlib
 import os
 import re
 import secrets
-import socket
 import subprocess
 import threading
 import time
@@ -40,14 +39,6 @@ PASSWORD = secrets.token_hex()
 MINUTES = 30  # a student who has not finished by then is given up
 
 
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
 class Hub(NamedTuple):
     url: str
     process: psutil.Process
@@ -74,7 +65,7 @@ def hub(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hub")
     homes = folder / "homes"
     homes.mkdir()
-    public, inside, api = free_ports(3)
+    public, inside, api = remote.free_ports(3)
     (folder / "jupyterhub_config.py").write_text(f"""
 load_subconfig({str(HUB / "jupyterhub_config.py")!r})
 c.JupyterHub.bind_url = "http://127.0.0.1:{public}"
@@ -110,11 +101,7 @@ def log_in_and_pull(hub: Hub, course: str, student: str) -> tuple[requests.Sessi
     session = requests.Session()
     page = session.get(link, timeout=300)
     assert "/hub/login" in page.url
-    form = {
-        "username": student,
-        "password": PASSWORD,
-        "_xsrf": XSRF.search(page.text)[1],
-    }
+    form = {"username": student, "password": PASSWORD, "_xsrf": XSRF.search(page.text)[1]}
     page = session.post(urljoin(page.url, re.search(r'<form action="([^"]+)"', page.text)[1]), form, timeout=300)
     base = f"{hub.url}/user/{student}/"
     deadline = time.monotonic() + 60 * MINUTES
@@ -191,18 +178,6 @@ def test_students_may_read_the_data_and_not_write_it():
     for path in [BUILD / "cifar-10", *(BUILD / "cifar-10").iterdir()]:
         assert path.stat().st_mode & 0o444 == 0o444
         assert not path.stat().st_mode & 0o022
-
-
-def test_a_wrong_password_opens_nothing(hub):
-    session = requests.Session()
-    page = session.get(f"{hub.url}/hub/login", timeout=60)
-    form = {"username": "first", "password": "guess", "_xsrf": XSRF.search(page.text)[1]}
-    page = session.post(f"{hub.url}/hub/login", form, timeout=60)
-    assert page.status_code == 403
-    assert session.get(f"{hub.url}/user/first/api/contents", timeout=60, allow_redirects=False).status_code in (
-        302,
-        403,
-    )
 
 
 def test_a_second_click_on_the_link_keeps_what_a_student_changed(hub, course):
