@@ -125,12 +125,6 @@ class TestAnswersThatDoInTheEnd:
 
 
 class TestAnswersThatDoNot:
-    def test_a_source_that_fails_is_left_for_the_next(self, world, serve, monkeypatch):
-        monkeypatch.setenv("CIFAR10_URL", serve(page(b"no", 404)))
-        monkeypatch.setattr(download, "OFFICIAL", world.sound.as_uri())
-        assert load_data().labels_train[:3].tolist() == [6, 9, 9]
-        world.is_sound()
-
     @pytest.mark.parametrize(
         ("answer", "said", "requests"),
         [

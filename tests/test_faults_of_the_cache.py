@@ -174,25 +174,6 @@ class TestRights:
         done = python("print(data.load_data().labels_train[:3].tolist())", before=with_mount(READ_ONLY, tmp_path))
         assert (done.returncode, done.stdout, done.stderr) == (0, "[6, 9, 9]\n", "")
 
-    def test_a_sound_cache_is_opened_without_an_attempt_to_write(self, world, monkeypatch):
-        """Python reports every file that is opened, made, renamed or removed to an audit hook."""
-        monkeypatch.delenv("CIFAR10_HOME")
-        done = python(
-            """
-def report(event, arguments):
-    if event == "open" and arguments[1] and set(str(arguments[1])) & set("wax+"):
-        print("opens to write:", arguments[0])
-    if event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod", "os.utime", "os.link", "os.truncate"):
-        print(event, arguments)
-sys.addaudithook(report)
-records = data.load_data()
-sys.exit(int(records.labels_train[0]))
-""",
-            CIFAR10_SHARED=str(world.sound), HOME=str(world.home), PYTHONDONTWRITEBYTECODE="1",
-        )  # fmt: skip
-        assert (done.returncode, done.stdout) == (6, "")
-        world.holds()
-
     @fault("The cache is empty and read-only", "The message says so, and what to do.")
     def test_an_empty_read_only_cache_is_named(self, world, tmp_path):
         done = python("sys.exit(data.main([]))", before=with_mount(READ_ONLY, tmp_path))
