@@ -8,7 +8,6 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
 
 SECRET = re.compile(r"#+ BEGIN (SOLUTION|HIDDEN TESTS)\n(.*?)#+ END \1", re.DOTALL)
 MARKERS = ("BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "END HIDDEN TESTS", "Rubric")
@@ -30,7 +29,7 @@ def parts(notebook: dict) -> tuple[list[str], list[str]]:
             continue
         secret += [match[2] for match in SECRET.finditer(source)]
         public.append(SECRET.sub("", source))
-        secret += ["".join(strings(cell.get("outputs", [])))] if marks.get("solution") else []
+        secret += [strings(json.dumps(cell.get("outputs", [])))] if marks.get("solution") else []
     return public, secret
 
 
@@ -42,19 +41,9 @@ def secrets(notebook: dict) -> set[str]:
     return {line for line in lines if len(line) >= SHORTEST and line not in shown}
 
 
-def strings(value) -> Iterator[str]:
-    """Give every string in a value of JSON."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield key
-            yield from strings(item)
-    elif isinstance(value, list):
-        if all(isinstance(item, str) for item in value):
-            yield "".join(value)
-        for item in value:
-            yield from strings(item)
+def strings(text: str) -> str:
+    """Return every string in a text of JSON, keys as well, each on a line."""
+    return "\n".join(map(json.loads, re.findall(r'"(?:[^"\\]|\\.)*"', text)))
 
 
 def leaks(source: dict, archive: bytes) -> list[str]:
@@ -65,10 +54,9 @@ def leaks(source: dict, archive: bytes) -> list[str]:
         for name in zipped.namelist():
             text = zipped.read(name).decode("utf-8")
             if name.endswith(".ipynb"):
-                notebook = json.loads(text)
-                text = "\n".join(strings(notebook))
-                if any(cell.get("outputs") or cell.get("execution_count") for cell in notebook["cells"]):
+                if any(cell.get("outputs") or cell.get("execution_count") for cell in json.loads(text)["cells"]):
                     found.append(f"{name}: a cell still has its output")
+                text = strings(text)
             text = plain(text)
             found += [f"{name}: {line}" for line in sorted(hidden) if line in text]
             found += [f"{name}: {marker}" for marker in MARKERS if marker in text]

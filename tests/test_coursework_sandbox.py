@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -28,8 +27,7 @@ def start(tmp_path, grading_settings):
     def begin(**settings) -> Student:
         folder = tmp_path / f"folder{len(started)}"
         folder.mkdir()
-        paths = {name: Path(grading_settings[name]) for name in ("data", "fonts", "helpers", "forbidden")}
-        started.append(Student(folder, **paths, **settings))
+        started.append(Student(folder, **grading_settings, **settings))
         return started[-1]
 
     yield begin
@@ -37,6 +35,13 @@ def start(tmp_path, grading_settings):
         process.end()
     student.remove(tmp_path)
     assert not tmp_path.exists()
+
+
+@pytest.fixture(scope="module")
+def process(grading_settings, tmp_path_factory):
+    """Return a process for all tests that do not end it, as each start takes seconds."""
+    with Student(tmp_path_factory.mktemp("shared"), **grading_settings) as started:
+        yield started
 
 
 def c(call: str) -> str:
@@ -130,8 +135,7 @@ def test_what_is_forbidden_fails_and_leaves_everything_as_it_was(start, tmp_path
     assert not (ROOT / "mine").exists()
 
 
-def test_what_is_needed_works(start):
-    process = start()
+def test_what_is_needed_works(process):
     code = """
 import os, threading
 import numpy as np
@@ -149,8 +153,7 @@ assert np.load("mine.npy").sum() == 3
 
 
 @pytest.mark.slow
-def test_tensorflow_and_pictures_work(start):
-    process = start()
+def test_tensorflow_and_pictures_work(process):
     code = """
 import tensorflow as tf
 from helpers import load_data, train
@@ -198,7 +201,7 @@ ENDS = {
         "more than an answer"
     ),
     "import ctypes; ctypes.CDLL(None).syscall(0x40000027)": (
-        "no submission may make" if platform.machine() == "x86_64" else None
+        "Bad system call" if platform.machine() == "x86_64" else None
     ),
 }
 
@@ -214,8 +217,7 @@ def test_what_takes_too_much_is_ended_with_its_reason(start, code, said, monkeyp
     assert process._process.poll() is not None
 
 
-def test_what_a_cell_can_recover_from_ends_the_cell_only(start):
-    process = start()
+def test_what_a_cell_can_recover_from_ends_the_cell_only(process):
     for code, name in {
         "bytearray(5 * 2**30)": "MemoryError",
         "open('big', 'wb').write(bytes(30_000_000))": "OSError",
@@ -234,7 +236,7 @@ def test_what_a_cell_can_recover_from_ends_the_cell_only(start):
 
 def test_waiting_costs_no_processor_time_and_it_computes_only_when_asked(start):
     """On a busy machine a right answer waits for its turn, as one that sleeps does here."""
-    process = start(seconds=20)
+    process = start(seconds=6)
     assert process.run("import time; time.sleep(3)", seconds=1) == (None, "")
     spin = "import threading\ndef spin():\n    while True: pass\nthreading.Thread(target=spin).start()"
     assert process.run(spin) == (None, "")
@@ -243,7 +245,7 @@ def test_waiting_costs_no_processor_time_and_it_computes_only_when_asked(start):
     time.sleep(0.5)
     assert watched.cpu_times() == before
     with pytest.raises(Ended, match="processor time was up"):
-        process.run("import time; time.sleep(100)", seconds=100)
+        process.run("import time; time.sleep(600)", seconds=600)
 
 
 def test_a_process_that_dies_takes_no_thread_of_the_grader_with_it(start):
@@ -256,12 +258,8 @@ def test_a_process_that_dies_takes_no_thread_of_the_grader_with_it(start):
 ODD = "'\\ud800\\x1b[2J\\u202e'"
 
 
-def test_odd_text_is_escaped_and_shown(start):
-    process = start()
-    texts = [
-        *process.run(f"print({ODD}); raise ValueError({ODD})"),
-        process.run(f"odd = {ODD}") and process.value("odd"),
-    ]
+def test_odd_text_is_escaped_and_shown(process):
+    texts = [*process.run(f"print({ODD}); raise ValueError({ODD})")]
     process.run(f"def fail(): raise ValueError({ODD})\ndef sly(): return type({ODD}, (), {{}})()")
     for name in ("fail", "sly"):
         with pytest.raises(StudentError) as raised:
@@ -272,8 +270,7 @@ def test_odd_text_is_escaped_and_shown(start):
         assert "\\ud800" in text
 
 
-def test_hidden_inputs_leave_by_no_error(start):
-    process = start()
+def test_hidden_inputs_leave_by_no_error(process, monkeypatch):
     process.run("""
 def tell(x): raise ValueError(f'secret {x}')
 def name(x): raise type(f'secret{x}', (Exception,), {})()
@@ -285,21 +282,19 @@ def forge(x):
     functions = {name: process.value(name) for name in ("tell", "name", "give", "forge")}
     with pytest.raises(StudentError, match="secret 7"):
         functions["tell"](7)
-    process.hidden = True
+    monkeypatch.setattr(process, "hidden", True)
     for name, said in {"tell": "with ValueError", "name": "Exception|value", "give": "value", "forge": "value"}.items():
         with pytest.raises(StudentError, match=said) as raised:
             functions[name](7)
         assert "7" not in str(raised.value)
 
 
-def test_a_probe_is_the_instructors_whatever_a_later_cell_defines(start):
-    process = start()
+def test_a_probe_is_the_instructors_whatever_a_later_cell_defines(process):
     process.run("def double(x): return 2 * x\ndef probe(x): return 'forged'")
     assert process.value("probe", "def probe(x): return double(x) + 1")(3) == 7
 
 
-def test_functions_are_called_with_values_and_give_values(start):
-    process = start()
+def test_functions_are_called_with_values_and_give_values(process):
     process.run("""
 import collections, numpy as np
 Point = collections.namedtuple("Point", "x y")
@@ -316,8 +311,7 @@ def scale(x, by=2):
     assert named == {"a": (1, 2.5)}
 
 
-def test_odd_values_are_refused_in_a_sentence(start):
-    process = start()
+def test_odd_values_are_refused_in_a_sentence(process):
     process.run("""
 import numpy as np
 class Sly:
@@ -331,12 +325,11 @@ def deep():
 def many(): return [0] * 3_000_000
 def huge(): return np.zeros(10**8)
 def wrong(): return 1 / 0
-def endless(): return 10 ** 400
 generator = (i for i in range(3))
 """)
     for name, said in {
-        "sly": "a Sly", "objects": "type object", "deep": "nested", "huge": "bytes of answer", "many": "in lists",
-        "wrong": "ZeroDivisionError", "endless": "64 bits",
+        "sly": "a Sly", "objects": "type object", "deep": "recursion", "huge": "bytes of answer", "many": "in lists",
+        "wrong": "ZeroDivisionError",
     }.items():  # fmt: skip
         with pytest.raises(StudentError, match=said):
             process.value(name)()
@@ -346,32 +339,25 @@ generator = (i for i in range(3))
 
 
 @pytest.mark.parametrize(
-    "line",
+    "forged",
     [
-        b"", b"{", b"nonsense", b"[1, 2]", b'{"array": 1}', b'{"array": ["O", [1], "AAAA"]}', b"{}",
-        b'{"array": ["<f8", [1000000000000], ""]}', b'{"array": ["<f8", [-1], ""]}', b'{"array": ["<f8", ["x"], ""]}',
-        b'{"dict": [[{"list": []}, 1]]}', b'{"float": "x"}', b"[" * 100_000, b'{"list": ' * 50 + b"1" + b"}" * 50,
-        b'{"array": ["<U400000000", [1], ""]}', b"9" * 10_000, b"\xff\xfe", b'{"exec": "import os"}',
+        {"array": 1}, {"array": ["O", [1], "AAAA"]}, {}, {"array": ["<f8", [10**12], ""]}, {"exec": "import os"},
+        {"array": ["<f8", ["x"], ""]}, {"array": ["<U400000000", [1], ""]}, {"dict": [[[], 1]]}, {"tuple": 7},
     ],
 )  # fmt: skip
-def test_a_forged_answer_is_refused(line):
+def test_a_forged_answer_is_refused(forged):
     with pytest.raises(values.ValueTrouble):
-        values.decode(line)
+        values.restore(forged)
 
 
-def test_the_process_knows_nothing_of_the_graders_environment(start, monkeypatch):
+def test_the_process_gets_nothing_of_the_graders_environment_and_open_files(start, tmp_path, monkeypatch):
     monkeypatch.setenv("SECRET_OF_THE_GRADER", "yes")
-    error, printed = start().run("import os; print(dict(os.environ))")
-    assert error is None
-    assert "SECRET_OF_THE_GRADER" not in printed
-
-
-def test_no_file_of_the_graders_is_open_in_the_process(start, tmp_path):
     with open(tmp_path / "open", "w") as file:
         os.set_inheritable(file.fileno(), True)
-        code = (
-            "import os\nfor name in os.listdir('/proc/self/fd'):\n    try: print(os.readlink('/proc/self/fd/' + name))"
+        code = "import os; print(dict(os.environ))\nfor name in os.listdir('/proc/self/fd'):\n    "
+        error, printed = start().run(
+            code + "try: print(os.readlink('/proc/self/fd/' + name))\n    except FileNotFoundError: pass"
         )
-        error, printed = start().run(code + "\n    except FileNotFoundError: pass")
     assert error is None
+    assert "SECRET_OF_THE_GRADER" not in printed
     assert str(tmp_path / "open") not in printed

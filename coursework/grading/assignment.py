@@ -10,13 +10,14 @@ import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 
 from coursework.grading.text import writable
 
 SOURCE = Path(__file__).resolve().parents[1] / "source"
-TITLE = re.compile(r"^#+ Question (\d+) · (.+?) \((\d+) points?\)$", re.MULTILINE)
+TITLE = re.compile(r"^#+ Question (\d+) · .+ \((\d+) points?\)$", re.MULTILINE)
 QUESTION = re.compile(r"a\d-q\d+")
 MOST_BYTES = 20_000_000  # of a submitted notebook
 
@@ -31,9 +32,9 @@ def mark(cell, name: str):
     return marks.get(name) if isinstance(marks, dict) else None
 
 
-def tags(cell) -> list:
-    found = cell.metadata.get("tags", [])
-    return found if isinstance(found, list) else []
+def tags(cell) -> list[str]:
+    found = cell.metadata.get("tags")
+    return [tag for tag in found if isinstance(tag, str)] if isinstance(found, list) else []
 
 
 def question_of(cell) -> str | None:
@@ -54,12 +55,10 @@ def defined(source: str) -> set[str]:
     return found
 
 
-@dataclass(frozen=True)
-class Question:
-    """A question: what it is called, what it is worth, and whether a person grades it."""
+class Question(NamedTuple):
+    """A question: what it is worth, and whether a person grades it."""
 
     name: str
-    title: str
     points: int
     manual: bool
 
@@ -80,15 +79,16 @@ class Assignment:
         """Where each cell with a grade_id stands."""
         return {mark(cell, "grade_id"): index for index, cell in enumerate(self.cells) if mark(cell, "grade_id")}
 
-    @cached_property
-    def given(self) -> list[int]:
-        """Where the cells stand that make the questions' data."""
-        return [index for index, cell in enumerate(self.cells) if "given" in tags(cell)]
+    def position(self, cell) -> int | None:
+        """Return where the cell stands of which a submitted one is a copy, or None."""
+        name = mark(cell, "grade_id")
+        return self.positions.get(name) if isinstance(name, str) else None
 
-    @cached_property
-    def probes(self) -> list[int]:
-        """Where the cells stand that look at an answer from within the submission's process, for a test."""
-        return [index for index, cell in enumerate(self.cells) if "probe" in tags(cell)]
+    def tagged(self, tag: str) -> list[int]:
+        """Return where the cells with a tag stand: "given" ones make the questions' data, a "probe" looks at an answer
+        from within the submission's process, for a test.
+        """
+        return [index for index, cell in enumerate(self.cells) if tag in tags(cell)]
 
     @cached_property
     def tests(self) -> list:
@@ -97,46 +97,30 @@ class Assignment:
     @cached_property
     def answers(self) -> set[str]:
         """The names that a test takes from the submission: those of answers, and of probes, which use answers."""
-        cells = [
-            cell
-            for cell in self.cells
-            if cell.cell_type == "code" and (mark(cell, "solution") or "probe" in tags(cell))
-        ]
-        return set().union(*(defined(cell.source) for cell in cells))
+        code = [cell for cell in self.cells if cell.cell_type == "code"]
+        sources = [cell.source for cell in code if mark(cell, "solution") or "probe" in tags(cell)]
+        return set().union(*map(defined, sources))
 
     @cached_property
     def questions(self) -> list[Question]:
-        """The questions in order; title and points stand in the heading above, and the cells' points must add up."""
-        titles = {}
-        for cell in self.cells:
-            if cell.cell_type == "markdown":
-                titles |= {int(number): (title, int(points)) for number, title, points in TITLE.findall(cell.source)}
-        found = []
-        for number, (title, points) in sorted(titles.items()):
-            graded = [
-                cell for cell in self.cells if mark(cell, "grade") and question_of(cell) == f"{self.prefix}{number}"
-            ]
-            if sum(mark(cell, "points") for cell in graded) != points:
+        """The questions in order; the points stand in the heading above, and the cells' points must add up."""
+        found, text = [], "\n".join(cell.source for cell in self.cells if cell.cell_type == "markdown")
+        for number, points in TITLE.findall(text):
+            name = f"a{self.name[0]}-q{number}"
+            graded = [cell for cell in self.cells if mark(cell, "grade") and question_of(cell) == name]
+            if sum(mark(cell, "points") for cell in graded) != int(points):
                 raise ValueError(f"{self.name}, question {number}: the heading says {points} points, its cells do not.")
-            manual = any(cell.cell_type == "markdown" for cell in graded)
-            found.append(Question(f"{self.prefix}{number}", title, points, manual))
+            found.append(Question(name, int(points), any(cell.cell_type == "markdown" for cell in graded)))
         return found
-
-    @property
-    def prefix(self) -> str:
-        return f"a{self.name[0]}-q"
 
     @property
     def points(self) -> int:
         return sum(question.points for question in self.questions)
 
 
-def read_assignment(name: str) -> Assignment:
-    return Assignment(name, nbformat.read(SOURCE / name / f"{name}.ipynb", as_version=4))
-
-
-def all_assignments() -> list[Assignment]:
-    return [read_assignment(path.stem) for path in sorted(SOURCE.glob("*/*.ipynb"))]
+def all_assignments(source: Path = SOURCE) -> list[Assignment]:
+    """Return the assignments of a course whose instructor's notebooks are in `source`."""
+    return [Assignment(path.stem, nbformat.read(path, as_version=4)) for path in sorted(source.glob("*/*.ipynb"))]
 
 
 def read_submitted(data: bytes) -> nbformat.NotebookNode:
@@ -148,9 +132,8 @@ def read_submitted(data: bytes) -> nbformat.NotebookNode:
             warnings.simplefilter("ignore")  # nbformat mends doubled cell ids, and says so
             notebook = nbformat.reads(data.decode("utf-8"), as_version=4)
         for cell in notebook.cells:
-            source = cell.source if isinstance(cell.source, str) else "".join(cell.source)
-            cell.source = writable(source)
-            cell.metadata.get("tags"), cell.cell_type + ""
+            cell.source = writable(cell.source if isinstance(cell.source, str) else "".join(cell.source))
+            tags(cell), cell.cell_type + ""
     except Exception as error:  # whatever nbformat stumbles over in a file that somebody made by hand
         raise Unreadable(f"The file is no notebook that can be read ({type(error).__name__}).") from None
     return notebook

@@ -10,9 +10,9 @@ import re
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from coursework.grading.assignment import MOST_BYTES, Assignment, Unreadable, mark, read_submitted
 from coursework.grading.text import printable
@@ -25,8 +25,7 @@ MOST_FILES, MOST_UNPACKED = 20_000, 500_000_000  # files and bytes that are read
 STAMP = "%Y-%m-%d %H:%M:%S UTC"
 
 
-@dataclass
-class Found:
+class Found(NamedTuple):
     """A file of a submission: where it is, its content, when it was changed, or why it is not taken."""
 
     path: str
@@ -43,20 +42,17 @@ def in_zip(file, prefix: str = "") -> Iterator[Found]:
             for member in zipped.infolist()[:MOST_FILES]:
                 path = prefix + member.filename
                 nested = path.endswith(".zip") and not prefix.endswith(".zip/")
-                if member.is_dir():
+                if not (nested or path.endswith(".ipynb")):
+                    if not member.is_dir():
+                        yield Found(path, trouble="it is no notebook")
                     continue
-                if path.endswith(".ipynb") or nested:
-                    with zipped.open(member) as opened:
-                        data = opened.read(MOST_BYTES + 1)
-                    unpacked += len(data)
-                    if unpacked > MOST_UNPACKED:
-                        raise ValueError(f"it holds over {MOST_UNPACKED:,} bytes")
-                    if nested:
-                        yield from in_zip(io.BytesIO(data), path + "/")
-                    else:
-                        yield Found(path, data, time.mktime((*member.date_time, 0, 0, -1)))
-                else:
-                    yield Found(path, trouble="it is no notebook")
+                with zipped.open(member) as opened:
+                    data = opened.read(MOST_BYTES + 1)
+                unpacked += len(data)
+                if unpacked > MOST_UNPACKED:
+                    raise ValueError(f"it holds over {MOST_UNPACKED:,} bytes")
+                changed = time.mktime((*member.date_time, 0, 0, -1))
+                yield from in_zip(io.BytesIO(data), path + "/") if nested else [Found(path, data, changed)]
     except Exception as error:  # a zip made by hand can break zipfile in many ways
         yield Found(prefix.rstrip("/") or "the zip", trouble=f"the zip cannot be read ({type(error).__name__})")
 
@@ -103,17 +99,15 @@ def answered(data: bytes, assignments: list[Assignment]) -> Assignment:
 def put(folder: Path, name: str, data: bytes, changed: float) -> str | None:
     """Put a notebook into its folder of submitted/; return why not, where one is there that is as new."""
     stamp, there = folder / "timestamp.txt", folder / f"{name}.ipynb"
-    handed_in = datetime.fromtimestamp(changed, UTC).replace(microsecond=0)
+    handed_in = f"{datetime.fromtimestamp(changed, UTC):{STAMP}}"
     if there.exists():
         if there.read_bytes() == data:
             return None
-        before = (
-            datetime.strptime(stamp.read_text().strip(), STAMP).replace(tzinfo=UTC) if stamp.exists() else handed_in
-        )
-        if before > handed_in:
-            return f"a later one, of {before:{STAMP}}, is in submitted/"
+        before = stamp.read_text("utf-8").strip() if stamp.exists() else ""
+        if before > handed_in:  # as texts, which begin with the year
+            return f"a later one, of {before}, is in submitted/"
     folder.mkdir(parents=True, exist_ok=True)
-    for path, content in ((there, data), (stamp, f"{handed_in:{STAMP}}\n".encode())):
+    for path, content in ((there, data), (stamp, handed_in.encode())):
         beside = path.with_name(path.name + ".part")
         beside.write_bytes(content)
         os.replace(beside, path)
@@ -126,22 +120,21 @@ def collect(
     """Put what `place` holds into `submitted`; return how many it took, and a line on each it did not."""
     left, taken = [], {}
     for found in sorted(files(place), key=lambda found: found.changed):
-        student, trouble, assignment = student_of(found.path, known), found.trouble, None
-        parts = set(found.path.split("/")) - {".", ".."}
-        hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
-        if not trouble and (hidden or not STUDENT.fullmatch(student)):
-            trouble = "it is a hidden file" if hidden else "its name is no student's id"
-        if not trouble:
-            try:
-                assignment = answered(found.data, assignments)
-            except Unreadable as unreadable:
-                trouble = str(unreadable)
+        student, trouble = student_of(found.path, known), found.trouble
+        if any(part.startswith((".", "__MACOSX")) for part in set(found.path.split("/")) - {".", ".."}):
+            trouble = trouble or "it is a hidden file"
+        elif not STUDENT.fullmatch(student):
+            trouble = trouble or "its name is no student's id"
+        try:
+            name = None if trouble else answered(found.data, assignments).name
+        except Unreadable as unreadable:
+            trouble = str(unreadable)
         if trouble:
             left.append(f"{printable(found.path)}: {trouble}.")
             continue
-        if before := taken.get((student, assignment.name)):
+        if before := taken.get((student, name)):
             left.append(f"{printable(before.path)}: {printable(found.path)} is later.")
-        taken[student, assignment.name] = found
+        taken[student, name] = found
     for (student, name), found in taken.items():
         if trouble := put(submitted / student / name, name, found.data, found.changed):
             left.append(f"{printable(found.path)}: {trouble}.")

@@ -32,6 +32,7 @@ from coursework.grading.discover import collect
 from coursework.grading.text import plain_markdown, printable
 
 ROOT = Path(__file__).resolve().parents[2]
+FONTS = ROOT / "_build" / "fonts"  # the list of fonts, which every submission reads and none may write
 WHOLE = 3_600  # seconds on the clock after which a judge is given up; it has limits of its own
 
 
@@ -49,19 +50,10 @@ class Job:
     shown: Path  # in autograded/
 
     @property
-    def data(self) -> bytes:
-        return self.path.read_bytes()
-
-    @property
-    def handed_in(self) -> str | None:
-        stamp = self.path.with_name("timestamp.txt")
-        return stamp.read_text(encoding="utf-8").strip() if stamp.exists() else None
-
-    @property
     def note(self) -> dict:
         """What the result depends on: the submission, the assignment and the judge."""
-        judge = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-        parts = [self.data, json.dumps(self.assignment.notebook).encode(), judge]
+        parts = [path.read_bytes() for path in (self.path, *sorted(Path(__file__).parent.glob("*.py")))]
+        parts.append(json.dumps(self.assignment.notebook).encode())
         return {"made_from": hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()}
 
     def before(self) -> nbformat.NotebookNode | None:
@@ -78,13 +70,16 @@ class Course:
     def __init__(self, root: Path, isolated: bool = True):
         self.config: Config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
         self.folder = CourseDirectory(config=self.config)
-        self.assignments = {assignment.name: assignment for assignment in all_assignments()}
+        self.assignments = {assignment.name: assignment for assignment in all_assignments(self.path("source"))}
         self.isolated = isolated
         if isolated and (problem := sandbox.missing()):
             raise GradingError(f"{problem} Submissions are not run unprotected; coursework/README.md says what to do.")
+        if not list(FONTS.glob("fontlist*.json")):
+            FONTS.mkdir(parents=True, exist_ok=True)
+            run_learners(["-c", "import matplotlib.font_manager"], {"MPLCONFIGDIR": str(FONTS)}, check=True)
 
-    def path(self, place: str, student: str, assignment: str) -> Path:
-        """Return a folder of the course, as its settings name it; `place` is "submitted" or "autograded"."""
+    def path(self, place: str, student: str = ".", assignment: str = ".") -> Path:
+        """Return a folder of the course, as its settings name it; `place` is "source", "submitted" or "autograded"."""
         return Path(self.folder.format_path(getattr(self.folder, f"{place}_directory"), student, assignment))
 
     def book(self) -> Gradebook:
@@ -96,10 +91,8 @@ class Course:
 
     def jobs(self, student: str = "*", name: str = "*") -> list[Job]:
         """Return the submissions of a student and an assignment; of all, where none is named."""
-        base = self.path("submitted", ".", ".")
-        students = sorted(folder.name for folder in base.glob("*")) if student == "*" else [student]
-        names = self.assignments if name == "*" else [name]
-        found = [self.job(student, name) for name in names for student in students]
+        students = sorted(folder.name for folder in self.path("submitted").glob("*")) if student == "*" else [student]
+        found = [self.job(one, name) for name in (self.assignments if name == "*" else [name]) for one in students]
         return [job for job in found if job.path.is_file()]
 
     def is_done(self, job: Job, book: Gradebook) -> bool:
@@ -110,43 +103,45 @@ class Course:
             return False
         return before is not None and before.metadata.get(tabulate.NOTE) == job.note
 
-    def judge(self, job: Job) -> dict:
-        """Judge one submission in the learner's environment, in a process of its own; always give a result."""
-        fonts = ROOT / "_build" / "fonts"
-        order = {"assignment": job.assignment.name, "student": job.student, "fonts": str(fonts),
-                 "isolated": self.isolated, "notebook": base64.b64encode(job.data).decode()}  # fmt: skip
+    def result(self, job: Job) -> tuple[nbformat.NotebookNode | None, dict]:
+        """Return the submitted notebook, None where it is none, and what judging it gave.
+
+        It is judged in the learner's environment, in a process of its own.
+        """
+        notebook, data = None, job.path.read_bytes()
+        order = {"assignment": job.assignment.name, "source": job.assignment.notebook, "student": job.student,
+                 "submitted": base64.b64encode(data).decode(), "fonts": str(FONTS),
+                 "isolated": self.isolated}  # fmt: skip
         try:
+            notebook = read_submitted(data)
             done = run_learners(["-m", "coursework.grading.judge"], input=json.dumps(order).encode(), timeout=WHOLE)
             result = json.loads(done.stdout)
+        except Unreadable as trouble:
+            result = tabulate.nothing(job.assignment, str(trouble))
         except subprocess.TimeoutExpired:
-            return tabulate.nothing(job.assignment, f"Grading took over {WHOLE} s.")
+            result = tabulate.nothing(job.assignment, f"Grading took over {WHOLE} s.")
         except ValueError:
             last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            return tabulate.nothing(job.assignment, f"Grading stopped. {printable(''.join(last))}")
+            result = tabulate.nothing(job.assignment, f"Grading stopped. {printable(''.join(last))}")
         if "refused" in result:
             raise GradingError(result["refused"])
-        return result
-
-    def result(self, job: Job) -> tuple[nbformat.NotebookNode | None, dict]:
-        """Return the submitted notebook, None where it is none, and what judging it gave."""
-        try:
-            notebook = read_submitted(job.data)
-        except Unreadable as trouble:
-            return None, tabulate.nothing(job.assignment, str(trouble))
-        return notebook, self.judge(job)
+        return notebook, result
 
     def write(
         self, book: Gradebook, job: Job, notebook, result: dict, only: str | None = None
     ) -> nbformat.NotebookNode:
         """Write a result into the gradebook and autograded/; return the notebook for the latter."""
-        before = job.before()
-        shown = tabulate.autograded(job.assignment, notebook, result, job.note)
-        old, new = (tabulate.own_cells(job.assignment, one)[0] if one else {} for one in (before, shown))
+        before, note = job.before(), job.note
+        if only and (before is None or before.metadata.get(tabulate.NOTE) != note):
+            note = {}  # the other questions are still to do
+        shown = tabulate.autograded(job.assignment, notebook, result, note)
+        old, new = (tabulate.own_cells(job.assignment, one)[0] for one in (before, shown))
         changed = {
             name for name, text in new.items() if old and plain_markdown(old.get(name, "")) != plain_markdown(text)
         }
+        stamp = job.path.with_name("timestamp.txt")
         gradebook.write(
-            book, job.assignment.name, job.student, job.handed_in,
+            book, job.assignment.name, job.student, stamp.read_text("utf-8").strip() if stamp.exists() else None,
             tabulate.scores(job.assignment, notebook, result), tabulate.comments(job.assignment, notebook, result),
             changed, only,
         )  # fmt: skip
@@ -160,20 +155,11 @@ class Course:
         return shown
 
 
-def run_learners(arguments: list[str], **settings) -> subprocess.CompletedProcess:
+def run_learners(arguments: list[str], more: dict[str, str] | None = None, **settings) -> subprocess.CompletedProcess:
     """Run Python of the learner's environment, which has TensorFlow and not nbgrader."""
     python = os.environ.get("LEARNERS_PYTHON", ROOT / ".venv" / "bin" / "python")
     return subprocess.run([python, "-sPB", *arguments], capture_output=True, **settings,
-                          env=os.environ | {"PYTHONPATH": str(ROOT)})  # fmt: skip
-
-
-def prepare() -> None:
-    """Make what every submission reads and none may write: the list of fonts."""
-    fonts = ROOT / "_build" / "fonts"
-    if not list(fonts.glob("fontlist*.json")):
-        fonts.mkdir(parents=True, exist_ok=True)
-        code = f"import os; os.environ['MPLCONFIGDIR'] = {str(fonts)!r}; import matplotlib.font_manager"
-        run_learners(["-c", code], check=True)
+                          env=os.environ | {"PYTHONPATH": str(ROOT)} | (more or {}))  # fmt: skip
 
 
 class LockedIn(NbGraderPreprocessor):
@@ -183,16 +169,14 @@ class LockedIn(NbGraderPreprocessor):
         about = resources["nbgrader"]
         course = Course(Path(self.config.CourseDirectory.root))
         job = course.job(about["student"], about["assignment"])
-        prepare()
         with course.book() as book:
             return course.write(book, job, *course.result(job)), resources
 
 
-def grade(course: Course, jobs: list[Job], question: str | None = None, workers: int | None = None) -> int:
+def grade(course: Course, book: Gradebook, jobs: list[Job], question: str | None) -> int:
     """Grade submissions, as many at a time as there are processors; return how many could not be written."""
-    prepare()
     failed = 0
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool, course.book() as book:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         started = {pool.submit(course.result, job): job for job in jobs}
         try:
             for done in tqdm(as_completed(started), total=len(started), desc="Grading", unit="submission"):
@@ -203,17 +187,45 @@ def grade(course: Course, jobs: list[Job], question: str | None = None, workers:
                     raise
                 except Exception as error:  # one submission's trouble is not another's
                     failed += 1
-                    print(
-                        f"{job.student}, {job.assignment.name}: not graded ({printable(repr(error))}).", file=sys.stderr
-                    )
+                    said = f"{job.student}, {job.assignment.name}: not graded ({printable(repr(error))})."
+                    print(said, file=sys.stderr)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
     return failed
 
 
-def main(arguments: list[str] | None = None) -> int:
+def act(options) -> int:
     """Do what the command line names; return the exit code."""
+    course = Course(options.course.resolve(), not options.without_isolation)
+    with course.book() as book:
+        if not book.assignments:
+            raise GradingError("The gradebook has no assignments yet: make coursework puts them there.")
+        if options.export:
+            print(*gradebook.export(book, options.export), sep="\n")
+            return 0
+        if (place := options.submissions) is not None:
+            if not place.exists():
+                raise GradingError(f"There is no {place}. Name a folder or a zip: make grade SUBMISSIONS=folder")
+            known = gradebook.known_student(book)
+            taken, left = collect(place, course.path("submitted"), list(course.assignments.values()), known)
+            print(f"{taken} notebooks taken over, {len(left)} files not:", *left, sep="\n  ")
+        name = options.assignment
+        if options.question and name == "*":
+            name = next((one for one in course.assignments if one[0] == options.question[1:2]), options.question)
+        if name not in ("*", *course.assignments):
+            raise GradingError(f"There is no assignment {name}; there are {', '.join(course.assignments)}.")
+        jobs = course.jobs(options.student, name)
+        if not jobs:
+            raise GradingError(f"There is nothing to grade in {course.path('submitted')}.")
+        new = [job for job in jobs if options.again or not course.is_done(job, book)]
+        failed = grade(course, book, new, options.question)
+        print(f"{len(new)} submissions graded, {len(jobs) - len(new)} were already. "
+              "Read the written answers: make formgrader")  # fmt: skip
+        return 1 if failed else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--course", type=Path, default=ROOT / "coursework", help="the folder of the course")
     parser.add_argument("--submissions", type=Path, help="a folder or zip of hand-ins to take over first")
@@ -224,48 +236,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--export", type=Path, help="write the points for Canvas and Moodle into this folder, and stop")
     parser.add_argument("--without-isolation", action="store_true", help="run submissions unprotected, with all that "
                         "you may do: only for code that you have read")  # fmt: skip
-    options = parser.parse_args(arguments)
     try:
-        course = Course(options.course.resolve(), not options.without_isolation)
-        with course.book() as book:
-            return act(course, book, options)
+        return act(parser.parse_args(arguments))
     except GradingError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped. What is graded is in the gradebook; run it again to go on.", file=sys.stderr)
         return 130
-
-
-def act(course: Course, book: Gradebook, options) -> int:
-    if not book.assignments:
-        raise GradingError("The gradebook has no assignments yet: make coursework puts them there.")
-    if options.export:
-        print(*gradebook.export(book, options.export), sep="\n")
-        return 0
-    if options.submissions:
-        if not options.submissions.exists():
-            raise GradingError(
-                f"There is no {options.submissions}. Name a folder or a zip: make grade SUBMISSIONS=folder"
-            )
-        submitted = course.path("submitted", ".", ".")
-        taken, left = collect(options.submissions, submitted, list(course.assignments.values()),
-                              gradebook.known_student(book))  # fmt: skip
-        print(f"{taken} notebooks taken over, {len(left)} files not:", *left, sep="\n  ")
-    name = options.assignment
-    if options.question and name == "*":
-        name = next((one for one in course.assignments if one[0] == options.question[1:2]), options.question)
-    if name != "*" and name not in course.assignments:
-        raise GradingError(f"There is no assignment {name}; there are {', '.join(course.assignments)}.")
-    jobs = course.jobs(options.student, name)
-    if not jobs:
-        raise GradingError(f"There is nothing to grade in {course.path('submitted', '.', '.')}.")
-    new = [job for job in jobs if options.again or not course.is_done(job, book)]
-    failed = grade(course, new, options.question)
-    print(
-        f"{len(new)} submissions graded, {len(jobs) - len(new)} were already. Read the written answers: make formgrader"
-    )
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":

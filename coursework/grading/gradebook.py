@@ -2,13 +2,12 @@
 
 import contextlib
 import csv
+import re
 import warnings
 from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry, Student
 from sqlalchemy.exc import SAWarning
-
-from coursework.grading.text import no_formula
 
 warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")  # it says on the way what is mended at the end
 
@@ -65,18 +64,20 @@ def known_student(book: Gradebook):
     return lambda name, number: by_number.get(number) or by_name.get(name) or number
 
 
-def totals(book: Gradebook, assignment: str) -> list[tuple[Student, float | None]]:
-    """Return each student with the points of an assignment; None where nothing was handed in, or points are open."""
-    rows = []
-    for student in sorted(book.students, key=lambda student: student.id):
-        try:
-            submission = book.find_submission(assignment, student.id)
-        except MissingEntry:
-            rows.append((student, None))
-        else:
-            points = max(0.0, submission.score - (submission.late_submission_penalty or 0.0))
-            rows.append((student, None if submission.needs_manual_grade else points))
-    return rows
+def total(book: Gradebook, assignment: str, student: str) -> str:
+    """Return a student's points for an assignment; nothing where nothing was handed in, or points are still open."""
+    try:
+        submission = book.find_submission(assignment, student)
+    except MissingEntry:
+        return ""
+    points = max(0.0, submission.score - (submission.late_submission_penalty or 0.0))
+    return "" if submission.needs_manual_grade else f"{points:g}"
+
+
+def no_formula(text: str | None) -> str:
+    """Return a text that no spreadsheet takes for a formula, in one line."""
+    text = re.sub(r"[\x00-\x1f\x7f]+", " ", text or "")
+    return "'" + text if text[:1] in ("=", "+", "-", "@") else text
 
 
 def export(book: Gradebook, out: Path) -> list[Path]:
@@ -84,21 +85,17 @@ def export(book: Gradebook, out: Path) -> list[Path]:
 
     Cells are empty where points are still open, and both systems then leave what they have.
     """
-    out.mkdir(parents=True, exist_ok=True)
     names = [assignment.name for assignment in book.assignments]
-    points = {name: dict(totals(book, name)) for name in names}
-    canvas = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *names]]
-    canvas.append(
-        ["    Points Possible", "", "", "", "", *(f"{book.find_assignment(name).max_score:g}" for name in names)]
-    )
+    most = [f"{assignment.max_score:g}" for assignment in book.assignments]
+    canvas = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *names],
+              ["    Points Possible", "", "", "", "", *most]]  # fmt: skip
     moodle = [["ID number", "First name", "Surname", "Email address", *names]]
-    for student in sorted(book.students, key=lambda student: student.id):
-        given = [points[name][student] for name in names]
-        cells = ["" if value is None else f"{value:g}" for value in given]
-        first, last = no_formula(student.first_name or ""), no_formula(student.last_name or "")
-        own = no_formula(student.id)
+    for student in book.students:
+        cells = [total(book, name, student.id) for name in names]
+        own, first, last, email = map(no_formula, (student.id, student.first_name, student.last_name, student.email))
         canvas.append([f"{last}, {first}" if last else own, student.lms_user_id or own, own, own, "", *cells])
-        moodle.append([own, first, last, no_formula(student.email or ""), *cells])
+        moodle.append([own, first, last, email, *cells])
+    out.mkdir(parents=True, exist_ok=True)
     for name, rows in (("canvas", canvas), ("moodle", moodle)):
         with open(out / f"{name}.csv", "w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(rows)

@@ -8,17 +8,18 @@ process changes what is asked or how it is judged, and no test ever enters that 
 
 import ast
 import base64
-import contextlib
 import io
 import json
 import os
-import signal
 import sys
 import tempfile
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
+import nbformat
+
 from coursework.grading import sandbox
-from coursework.grading.assignment import Assignment, defined, mark, question_of, read_assignment, read_submitted, tags
+from coursework.grading.assignment import Assignment, defined, mark, question_of, read_submitted, tags
 from coursework.grading.student import ROOT, Ended, Refused, Student, StudentError, remove
 from coursework.grading.text import printable
 from helpers.data import find_data
@@ -37,7 +38,8 @@ def steps_of(assignment: Assignment, notebook, student_id: str) -> tuple[list[tu
     submission has changed, lost or doubled them, and with the student's real id. Tests and pictures do not run.
     """
     steps, remarks, seen = [], [], set()
-    waiting = sorted(assignment.given + assignment.probes)  # a probe may define what students use, such as tf
+    # A probe may define what students use, such as tf.
+    waiting = sorted(assignment.tagged("given") + assignment.tagged("probe"))
 
     def give(up_to: int) -> None:
         while waiting and waiting[0] <= up_to:
@@ -46,13 +48,12 @@ def steps_of(assignment: Assignment, notebook, student_id: str) -> tuple[list[tu
 
     for cell in notebook.cells:
         if "student-id" in tags(cell) and cell.cell_type == "code":
-            with contextlib.suppress(SyntaxError, ValueError, AttributeError, IndexError):
+            with suppress(SyntaxError, ValueError, AttributeError, IndexError):
                 typed = ast.literal_eval(ast.parse(cell.source).body[0].value)
                 if typed != student_id:
                     remarks.append(f"The notebook names the student {typed!r:.60}; graded as {student_id!r}.")
             continue
-        grade_id = mark(cell, "grade_id")
-        position = assignment.positions.get(grade_id) if isinstance(grade_id, str) else None
+        grade_id, position = mark(cell, "grade_id"), assignment.position(cell)
         if position is not None:
             give(position)
             original = assignment.cells[position]
@@ -70,7 +71,7 @@ def steps_of(assignment: Assignment, notebook, student_id: str) -> tuple[list[tu
 def own_names(assignment: Assignment, student_id: str) -> dict:
     """Return what the instructor's given cells define for this student."""
     names = {"__name__": "__main__"}
-    for index in assignment.given:
+    for index in assignment.tagged("given"):
         cell = assignment.cells[index]
         source = f"student_id = {student_id!r}" if "student-id" in tags(cell) else cell.source
         exec(compile(source, f"{assignment.name}, given cell {index}", "exec"), names)
@@ -78,15 +79,35 @@ def own_names(assignment: Assignment, student_id: str) -> dict:
 
 
 class Session:
-    """A submission's process that is started again where it ends, without the cell that ended it."""
+    """A submission's process that is started again where it ends, without the cell that ended it.
 
-    def __init__(self, start, steps: list[tuple[str | None, str]], probes: dict[str, str]):
-        self._start, self._steps, self._probes = start, steps, probes
+    Use it in a `with` statement: the process and its folder are gone at the end. `settings` names the paths that
+    `Student` asks for, and says whether to lock it in.
+    """
+
+    def __init__(self, assignment: Assignment, notebook, student_id: str, settings: dict):
+        self._steps, self.remarks = steps_of(assignment, notebook, student_id)
+        self._probes = {name: assignment.cells[index].source for index in assignment.tagged("probe")
+                        for name in defined(assignment.cells[index].source)}  # fmt: skip
+        self._answers, self._settings = assignment.answers, settings
+        self._folder = Path(tempfile.mkdtemp(prefix="submission-"))
         self._student: Student | None = None
         self._left_out: set[int] = set()
         self._starts, self._spent = 0, 0.0
-        self.remarks: list[str] = []
         self.outcomes: dict[str, dict] = {}  # by question: what its cells printed, and their error
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._end()
+        remove(self._folder)
+
+    def _end(self) -> None:
+        if self._student is not None:
+            self._student.end()
+            self._spent += self._student.spent
+            self._student = None
 
     def student(self) -> Student:
         """Return the process, with all its cells run."""
@@ -96,18 +117,19 @@ class Session:
                 raise StudentError("Its process ended too many times to go on.")
             if self._spent >= SECONDS:
                 raise StudentError(f"The submission took over {SECONDS} s of processor time in all.")
-            student = self._start(SECONDS - self._spent)
+            remove(self._folder)
+            self._folder.mkdir(mode=0o700)
+            self._student = Student(self._folder, **self._settings, seconds=SECONDS - self._spent)
             outcomes, index, question = {}, None, None
             try:
                 for index, (question, source) in enumerate(self._steps):
                     if index not in self._left_out:
-                        error, printed = student.run(source)
+                        error, printed = self._student.run(source)
                         if question:
                             before = outcomes.get(question, {"printed": ""})
                             outcomes[question] = {"printed": before["printed"] + printed, "error": error}
-                self._student = student
             except Ended as end:
-                self._spent += student.spent
+                self._end()
                 self._left_out.add(index)
                 where = f"the answer to {question}" if question else "a cell"
                 self.remarks.append(f"{end} This happened in {where}, which was then left out.")
@@ -119,95 +141,47 @@ class Session:
     def run(self, source: str) -> tuple[str | None, str]:
         return self.student().run(source)
 
-    def test(self, source: str, answers: set[str], names: dict) -> str | None:
+    def test(self, source: str, names: dict) -> str | None:
         """Run a test, its visible part and then its hidden one; return None where it passes, or what it says."""
         visible, _, hidden = source.partition(HIDDEN)
         named = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
         own = {node.id for node in named if isinstance(node.ctx, ast.Store)}
-        used = sorted({node.id for node in named} & answers - own)
+        used = sorted({node.id for node in named} & self._answers - own)
+        late = TimeoutError(f"A check of this answer took over {TEST_SECONDS} s.")
         most = 1_000
         try:
             student, names = self.student(), dict(names)
             student.hidden = False
             names |= {name: student.value(name, self._probes.get(name)) for name in used}
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), time_limit():
+            nowhere = io.StringIO()
+            with redirect_stdout(nowhere), redirect_stderr(nowhere), sandbox.time_limit(TEST_SECONDS, late):
                 exec(compile(visible, "test", "exec"), names)
                 student.hidden, most = True, 200
                 exec(compile(hidden, "hidden test", "exec"), names)
         except Refused:
             raise
         except Ended as end:
-            self._spent += student.spent
-            self._student = None
+            self._end()
             return f"{end} This happened while a test used the answer."
         except AssertionError as error:
             return printable(error, most) or "A check of this answer does not hold."
-        except TimeoutError:
-            self.end()  # perhaps in the middle of an answer
-            return f"A check of this answer took over {TEST_SECONDS} s."
         except Exception as error:
+            if error is late:  # perhaps in the middle of an answer
+                self._end()
+                return str(late)
             what = type(error).__name__ if student.hidden else f"{type(error).__name__}: {printable(error)}"
             return f"A check stopped with {what}. Are shapes and types as asked?"
         return None
 
-    def end(self) -> None:
-        if self._student is not None:
-            self._student.end()
-            self._student = None
-
-
-@contextlib.contextmanager
-def time_limit(seconds: float = TEST_SECONDS):
-    """Raise `TimeoutError` in this process after so many seconds of its own processor time."""
-
-    def stop(*_):
-        raise TimeoutError
-
-    signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-
-
-@contextlib.contextmanager
-def session(assignment: Assignment, notebook, student_id: str, settings: dict):
-    """Give a `Session` for a submitted notebook, and remarks about what was odd in it; tidy up afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="submission-"))
-
-    def start(seconds: float) -> Student:
-        remove(folder)
-        folder.mkdir(mode=0o700)
-        paths = {name: Path(settings[name]) for name in ("data", "fonts", "helpers", "forbidden")}
-        return Student(folder, **paths, isolated=settings["isolated"], seconds=seconds)
-
-    steps, remarks = steps_of(assignment, notebook, student_id)
-    probes = {name: cell.source for cell in map(assignment.cells.__getitem__, assignment.probes)
-              for name in defined(cell.source)}  # fmt: skip
-    opened = Session(start, steps, probes)
-    opened.remarks += remarks
-    try:
-        yield opened
-    finally:
-        opened.end()
-        remove(folder)
-
 
 def judge(assignment: Assignment, notebook, student_id: str, settings: dict) -> dict:
     """Return the points, with their reasons, of a submitted notebook."""
-    with session(assignment, notebook, student_id, settings) as opened:
-        with contextlib.suppress(StudentError):
-            opened.student()
+    with Session(assignment, notebook, student_id, settings) as session:
+        with suppress(StudentError):
+            session.student()
         names = own_names(assignment, student_id)
-        tests = []
-        for cell in assignment.tests:
-            said = opened.test(cell.source, assignment.answers, names)
-            tests.append({
-                "cell": mark(cell, "grade_id"), "question": question_of(cell), "of": mark(cell, "points"),
-                "points": mark(cell, "points") if said is None else 0, "said": said,
-            })  # fmt: skip
-        return {"tests": tests, "remarks": opened.remarks, "outcomes": opened.outcomes}
+        said = {mark(cell, "grade_id"): session.test(cell.source, names) for cell in assignment.tests}
+        return {"said": said, "remarks": session.remarks, "outcomes": session.outcomes}
 
 
 def main() -> None:
@@ -217,13 +191,12 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     data = find_data()
     os.environ["CIFAR10_HOME"] = str(data)
-    settings = {"data": data, "fonts": job["fonts"], "helpers": ROOT / "helpers", "forbidden": __file__,
+    settings = {"data": data, "fonts": Path(job["fonts"]), "helpers": ROOT / "helpers", "forbidden": Path(__file__),
                 "isolated": job["isolated"]}  # fmt: skip
     sandbox.set_limits({"RLIMIT_DATA": MEMORY, "RLIMIT_CORE": 0, "RLIMIT_CPU": SECONDS})
-    assignment = read_assignment(job["assignment"])
-    notebook = read_submitted(base64.b64decode(job["notebook"]))
+    assignment = Assignment(job["assignment"], nbformat.from_dict(job["source"]))
     try:
-        result = judge(assignment, notebook, job["student"], settings)
+        result = judge(assignment, read_submitted(base64.b64decode(job["submitted"])), job["student"], settings)
     except Refused as problem:
         result = {"refused": str(problem)}
     json.dump(result, report)

@@ -7,10 +7,13 @@ no way back: not for this process, whatever code it runs. See landlock(7), secco
 Used by worker.py, which calls `enter` before it reads a line of a submission. Only the standard library is needed.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
+import signal
 import socket
+import struct
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -50,7 +53,9 @@ DENIED = (
 # cachestat, statmount, listmount.
 DENIED_NUMBERS = (452, 463, 466, 469, 448, 451, 457, 458)
 PRETENDED = ("unlink", "unlinkat", "rmdir")  # seem to work, which tempfile asks for; the file stays, and counts
-UNSUPPORTED = ("fallocate", "openat2")  # fail as on a system without them, and Python does without
+# These fail as on a system without them, and Python does without. clone3 (435) hides its flags from a filter; the C
+# library then uses clone.
+UNSUPPORTED = ("fallocate", "openat2", 435)
 LOW = 0xFFFFFFFF  # the part of an argument that the kernel looks at
 # (call, argument, mask, value): denied where the argument, masked, has the value.
 DENIED_ARGUMENTS = (
@@ -87,10 +92,10 @@ def _libc() -> ctypes.CDLL:
 
 
 def landlock_version() -> int:
-    """Return the version of the kernel's Landlock, 0 where there is none."""
+    """Return the version of the kernel's Landlock, 0 or less where there is none."""
     if sys.platform != "linux":
         return 0
-    return max(0, _libc().syscall(CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1)))
+    return _libc().syscall(CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
 
 
 def missing() -> str | None:
@@ -108,79 +113,66 @@ def missing() -> str | None:
     return None
 
 
+def _demand(done: bool, what: str) -> None:
+    if not done:
+        raise SandboxError(f"The kernel refuses {what} ({os.strerror(ctypes.get_errno())}).")
+
+
 def _lock_files(readable: Iterable[Path], writable: Iterable[Path]) -> None:
     """Let this process open nothing but what lies under `readable`, and write nothing but under `writable`."""
     libc, version = _libc(), landlock_version()
     everything = (2 << HIGHEST.get(version, 15)) - 1
-
-    class Rule(ctypes.Structure):
-        _pack_ = 1
-        _fields_ = [("rights", ctypes.c_uint64), ("parent", ctypes.c_int32)]
-
     handled = (ctypes.c_uint64 * 3)(everything, CONNECT_AND_BIND, SIGNALS_AND_SOCKETS)
     size = 8 if version < 4 else 16 if version < 6 else 24
     ruleset = libc.syscall(CREATE_RULESET, ctypes.byref(handled), ctypes.c_size_t(size), ctypes.c_uint32(0))
-    if ruleset < 0:
-        raise SandboxError(f"Landlock refuses its rules ({os.strerror(ctypes.get_errno())}).")
+    _demand(ruleset >= 0, "Landlock's rules")
     rules = [(path, READ_FILE | READ_DIR | EXECUTE) for path in readable] + [(path, WRITABLE) for path in writable]
     for path, rights in rules:
-        try:
-            opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        except FileNotFoundError:
+        if not os.path.exists(path):
             continue
-        if not os.path.isdir(path):
-            rights &= READ_FILE | WRITE_FILE | EXECUTE
-        rule = Rule(rights, opened)
-        if libc.syscall(ADD_RULE, ruleset, 1, ctypes.byref(rule), ctypes.c_uint32(0)):
-            raise SandboxError(f"Landlock refuses the rule for {path} ({os.strerror(ctypes.get_errno())}).")
+        opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        rights &= everything if os.path.isdir(path) else READ_FILE | WRITE_FILE | EXECUTE
+        rule = struct.pack("=Qi", rights, opened)
+        _demand(not libc.syscall(ADD_RULE, ruleset, 1, rule, ctypes.c_uint32(0)), f"Landlock's rule for {path}")
         os.close(opened)
-    if libc.syscall(RESTRICT_SELF, ruleset, ctypes.c_uint32(0)):
-        raise SandboxError(f"Landlock refuses to lock the process in ({os.strerror(ctypes.get_errno())}).")
+    _demand(not libc.syscall(RESTRICT_SELF, ruleset, ctypes.c_uint32(0)), "to be locked in by Landlock")
     os.close(ruleset)
 
 
 def _lock_calls() -> None:
     """Take away the system calls above; they fail as if the system had no right to them."""
-    seccomp = ctypes.CDLL("libseccomp.so.2")
+    seccomp = ctypes.CDLL("libseccomp.so.2", use_errno=True)
     seccomp.seccomp_init.restype = ctypes.c_void_p
-    allow, deny, absent = 0x7FFF0000, 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS
+    allow, deny, absent, pretend = 0x7FFF0000, 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS, 0x50000
     not_equal, masked_equal = 1, 7
     context = ctypes.c_void_p(seccomp.seccomp_init(ctypes.c_uint32(allow)))
     seccomp.seccomp_attr_set(context, 2, ctypes.c_uint32(0x80000000))  # calls of another architecture end the process
-
-    def refuse(call: str | int, action: int = deny, *comparisons: _Comparison) -> None:
+    rules = [
+        *((call, deny, ()) for call in (*DENIED, *DENIED_NUMBERS)),
+        *((call, absent, ()) for call in UNSUPPORTED),
+        *((call, pretend, ()) for call in PRETENDED),
+        *((call, deny, (argument, masked_equal, mask, value)) for call, argument, mask, value in DENIED_ARGUMENTS),
+        ("prlimit64", deny, (0, not_equal, 0)),  # other processes' limits
+    ]
+    for call, action, comparison in rules:
         number = call if isinstance(call, int) else seccomp.seccomp_syscall_resolve_name(call.encode())
-        array = (_Comparison * max(1, len(comparisons)))(*comparisons)
         if number == -1:  # a libseccomp older than the call does not know it
-            return
-        if seccomp.seccomp_rule_add_array(context, ctypes.c_uint32(action), number, len(comparisons), array):
-            raise SandboxError(f"libseccomp refuses a rule for the system call {call}.")
-
-    for call in (*DENIED, *DENIED_NUMBERS):
-        refuse(call)
-    for call in UNSUPPORTED:
-        refuse(call, absent)
-    for call in PRETENDED:
-        refuse(call, 0x50000)
-    for call, argument, mask, value in DENIED_ARGUMENTS:
-        refuse(call, deny, _Comparison(argument, masked_equal, mask, value))
-    refuse(435, absent)  # clone3 hides its flags from a filter; without it the C library uses clone
-    refuse("prlimit64", deny, _Comparison(0, not_equal, 0))  # other processes' limits
-    if seccomp.seccomp_load(context):
-        raise SandboxError("The kernel refuses the seccomp filter.")
+            continue
+        count, compared = bool(comparison), ctypes.byref(_Comparison(*comparison))
+        added = seccomp.seccomp_rule_add_array(context, ctypes.c_uint32(action), number, count, compared)
+        _demand(not added, f"a rule of libseccomp for the system call {call}")
+    _demand(not seccomp.seccomp_load(context), "the seccomp filter")
 
 
 def _drop_powers() -> None:
     """Leave root without any of root's powers, and every process without a way to new ones."""
     libc = _libc()
-    if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-        raise SandboxError("The kernel refuses no_new_privs.")
+    _demand(not libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     for capability in range(64):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     libc.prctl(PR_CAP_AMBIENT, 4, 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
-    if libc.capset(header, (ctypes.c_uint32 * 6)()):
-        raise SandboxError("The kernel does not take the capabilities away.")
+    _demand(not libc.capset(header, (ctypes.c_uint32 * 6)()), "to take the capabilities away")
 
 
 def set_limits(limits: dict[str, int]) -> None:
@@ -191,6 +183,21 @@ def set_limits(limits: dict[str, int]) -> None:
         hard = resource.getrlimit(getattr(resource, name))[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(getattr(resource, name), (most, most))
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float, error: BaseException):
+    """Raise `error` in this process after so many seconds of its own processor time."""
+
+    def stop(*_):
+        raise error
+
+    signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def enter(readable: Iterable[Path], writable: Iterable[Path], forbidden: Path) -> None:
@@ -204,9 +211,8 @@ def enter(readable: Iterable[Path], writable: Iterable[Path], forbidden: Path) -
         raise SandboxError("The process has started threads already, which would stay outside.")
     import fcntl  # not on Windows either
 
-    libc = _libc()
     parent = os.getppid()
-    libc.prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)
+    _libc().prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)
     if os.getppid() != parent:
         raise SandboxError("The grader is gone.")
     _drop_powers()

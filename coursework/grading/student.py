@@ -8,13 +8,14 @@ A process that dies, hangs or takes too much is ended; `run` and `value` then ra
 """
 
 import builtins
+import contextlib
 import json
 import math
 import os
-import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -38,7 +39,7 @@ LIMITS = {
     "RLIMIT_CORE": 0,
 }
 THREADS = 100
-FOLDER_BYTES, FOLDER_FILES, FOLDER_DEPTH = 50_000_000, 500, 10  # all that a submission may leave in its folder
+FOLDER_BYTES, FOLDER_FILES = 50_000_000, 500  # all that a submission may leave in its folder
 LOOK_EVERY = 0.05  # seconds
 SYSTEM = (
     "/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/dev/null",
@@ -61,21 +62,18 @@ class StudentError(AssertionError):
 
 def excess_of(folder: Path) -> str | None:
     """Return what a submission has too much of in its folder, or None."""
-    size, entries, waiting = 0, 0, [(str(folder), 0)]
-    while waiting:
-        place, depth = waiting.pop()
-        if depth > FOLDER_DEPTH:
-            return f"It made more than {FOLDER_DEPTH} folders within folders."
-        try:
-            found = list(os.scandir(place))
-            abouts = [entry.stat(follow_symlinks=False) for entry in found]
-        except OSError as error:
-            return f"It made a folder that cannot be read ({error.strerror})."
-        entries += len(found)
-        size += sum(max(about.st_size, about.st_blocks * 512) for about in abouts)
-        waiting += [(entry.path, depth + 1) for entry in found if entry.is_dir(follow_symlinks=False)]
-        if entries > FOLDER_FILES or size > FOLDER_BYTES:
-            return f"It wrote more than {FOLDER_BYTES:,} bytes or {FOLDER_FILES} files."
+    size, entries, waiting = 0, 0, [str(folder)]
+    try:
+        while waiting:
+            for entry in os.scandir(waiting.pop()):
+                about = entry.stat(follow_symlinks=False)
+                size, entries = size + max(about.st_size, about.st_blocks * 512), entries + 1
+                if entries > FOLDER_FILES or size > FOLDER_BYTES:
+                    return f"It wrote more than {FOLDER_BYTES:,} bytes or {FOLDER_FILES} files and folders."
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+    except OSError as error:
+        return f"It made a folder that cannot be read ({error.strerror})."
     return None
 
 
@@ -100,30 +98,24 @@ class Student:
     """A submission's process. `folder` is all that it may write; `forbidden`, a file that it must not read.
 
     It may take `seconds` of processor time in all; `spent` says how many it has taken. While nothing is asked of it, it
-    stands still: the grader computes without it, and it can take nothing that is not counted.
+    stands still: the grader computes without it, and it can take nothing that is not counted. A thread watches it
+    always. Where inputs are `hidden`, nothing of an error is told but its built-in type.
     """
 
     def __init__(
         self, folder: Path, data: Path, fonts: Path, helpers: Path, forbidden: Path, isolated: bool = True,
         seconds: float = math.inf,
     ):  # fmt: skip
-        self._folder, self._seconds, self.spent = folder, seconds, 0.0
+        self.spent, self.hidden = 0.0, False
+        self._most = self._late = math.inf  # processor time, and time on the clock, to which it may come now
+        self._excess: str | None = None  # what it was ended for
         self._process = subprocess.Popen(
             [sys.executable, "-sPB", "-m", "coursework.grading.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, cwd=folder, env=environment(folder, data, fonts), start_new_session=True,
         )  # fmt: skip
-        self._watched = psutil.Process(self._process.pid)
-        self._received, self.hidden = bytearray(), False
-        os.set_blocking(self._process.stdout.fileno(), False)
-        os.set_blocking(self._process.stdin.fileno(), False)
-        python = {sys.prefix, sys.base_prefix}
-        settings = {
-            "folder": str(folder),
-            "limits": LIMITS,
-            "isolated": isolated,
-            "readable": [*SYSTEM, *python, str(data), str(fonts), str(helpers), values.__file__],
-            "forbidden": str(forbidden),
-        }
+        threading.Thread(target=self._watch, args=(folder, seconds), daemon=True).start()
+        readable = [*SYSTEM, *{sys.prefix, sys.base_prefix}, str(data), str(fonts), str(helpers)]
+        settings = {"limits": LIMITS, "isolated": isolated, "readable": readable, "forbidden": str(forbidden)}
         reply = self._exchange(settings, CELL_SECONDS)
         if "refused" in reply:
             self.end()
@@ -138,86 +130,65 @@ class Student:
     def end(self) -> None:
         """End the process at once."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
 
-    def _excess(self, most: float) -> str | None:
-        """Return what the process has too much of, or None; `most` is the processor time to which it may come now."""
-        try:
-            self.spent = sum(self._watched.cpu_times()[:2])
-            if self._watched.memory_info().rss > MEMORY:
-                return f"It took more than {MEMORY / 2**30:.0f} GiB of memory."
-            if self._watched.num_threads() > THREADS:
-                return f"It started more than {THREADS} threads."
-        except psutil.Error:
-            return None  # it is gone, which the next look at its line tells
-        if self.spent > min(most, self._seconds):
-            return "It was still running when its processor time was up."
-        return excess_of(self._folder)
-
-    def _fail(self, reason: str) -> None:
-        self.end()
-        raise Ended(reason)
+    def _watch(self, folder: Path, seconds: float) -> None:
+        """End the process where it takes too much."""
+        with contextlib.suppress(psutil.Error):  # it is gone
+            watched = psutil.Process(self._process.pid)
+            while self._process.poll() is None and not self._excess:
+                self.spent = sum(watched.cpu_times()[:2])
+                if watched.memory_info().rss > MEMORY:
+                    self._excess = f"It took more than {MEMORY / 2**30:.0f} GiB of memory."
+                elif watched.num_threads() > THREADS:
+                    self._excess = f"It started more than {THREADS} threads."
+                elif self.spent > min(self._most, seconds):
+                    self._excess = "It was still running when its processor time was up."
+                elif time.monotonic() > self._late:
+                    self._excess = "It was still waiting when its time was up."
+                else:
+                    self._excess = excess_of(folder)
+                    time.sleep(LOOK_EVERY)
+        self._process.kill()
 
     def _exchange(self, request: dict, seconds: float) -> dict:
-        """Send a request, and return the reply; end the process where none comes, or where it takes too much."""
+        """Send a request, and return the reply; end the process where none comes."""
+        self._most = self.spent + seconds + GRACE_SECONDS
+        self._late = time.monotonic() + PATIENCE * (seconds + GRACE_SECONDS)
+        line, reply = b"", None
         try:
             self._process.send_signal(signal.SIGCONT)
-            line = self._line(json.dumps(request).encode() + b"\n", seconds)
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write(json.dumps(request).encode() + b"\n")
+                self._process.stdin.flush()
+                line = self._process.stdout.readline(values.LARGEST)
         finally:
             self._process.send_signal(signal.SIGSTOP)
-        try:
+            self._late = math.inf
+        if sum(map(line.count, (b",", b"[", b"{"))) > values.MOST_ITEMS:
+            return {"error": f"ValueTrouble: more than {values.MOST_ITEMS:,} numbers in lists"}
+        with contextlib.suppress(ValueError, RecursionError, MemoryError):
             reply = json.loads(line)
-        except (ValueError, RecursionError):
-            reply = None
-        if not isinstance(reply, dict):
-            self._fail("It answered with something that makes no sense.")
-        return reply
-
-    def _line(self, sending: bytes, seconds: float) -> bytes:
-        stdin, stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
-        late, look, seen = time.monotonic() + PATIENCE * (seconds + GRACE_SECONDS), 0.0, 0
-        most = self.spent + seconds + GRACE_SECONDS
-        while self._received.find(b"\n", seen) < 0:
-            seen = len(self._received)
-            readable, writable, _ = select.select([stdout], [stdin] if sending else [], [], LOOK_EVERY)
-            try:
-                if writable:
-                    sending = sending[os.write(stdin, sending[:65536]) :]
-                if readable:
-                    chunk = os.read(stdout, 1 << 20)
-                    if not chunk:
-                        self._fail(self._death())
-                    self._received += chunk
-            except BrokenPipeError:
-                self._fail(self._death())
-            if len(self._received) > values.LARGEST:
-                self._fail("It sent more than an answer can be.")
-            if time.monotonic() > look:
-                look = time.monotonic() + LOOK_EVERY
-                if excess := self._excess(most):
-                    self._fail(excess)
-            if time.monotonic() > late:
-                self._fail("It was still waiting when its time was up.")
-        line, _, rest = self._received.partition(b"\n")
-        self._received = rest
-        return bytes(line)
-
-    def _death(self) -> str:
-        """Return how the process ended, in a sentence."""
-        code = self._process.wait()
+        if isinstance(reply, dict):
+            return reply
+        self.end()
+        code = self._process.returncode
+        if self._excess:
+            raise Ended(self._excess)
+        if len(line) == values.LARGEST:
+            raise Ended("It sent more than an answer can be.")
+        if line:
+            raise Ended("It answered with something that makes no sense.")
         if code >= 0:
-            return f"It ended its own process (exit code {code})."
-        names = {
-            signal.SIGKILL: "killed, which is what the system does with too much processor time or memory",
-            signal.SIGXCPU: "its processor time was up",
-            signal.SIGSEGV: "a crash in C code",
-            signal.SIGSYS: "a call of the system that no submission may make",
-        }
-        return f"Its process ended by signal {-code} ({names.get(-code, 'a crash')})."
+            raise Ended(f"It ended its own process (exit code {code}).")
+        raise Ended(f"Its process ended by signal {-code} ({signal.strsignal(-code)}).")
 
     def run(self, source: str, seconds: float = CELL_SECONDS) -> tuple[str | None, str]:
         """Run a cell; return (its error in a line, or None; what it printed)."""
-        reply = self._exchange({"do": "run", "source": source, "seconds": seconds}, seconds)
+        reply = self._exchange({"source": source, "seconds": seconds}, seconds)
         error, printed = reply.get("error"), reply.get("printed", "")
         return (None if error is None else printable(error), printable(printed, 11_000))
 
@@ -227,36 +198,31 @@ class Student:
         `probe` is the code of the cell that defines `name`, where that is the instructor's: it is run anew each time.
         """
         asked = {"name": name, "probe": probe, "seconds": seconds}
-        reply = self._exchange({"do": "tell"} | asked, seconds)
-        kind = reply.get("kind")
-        if kind == "missing":
+        reply = self._exchange(asked, seconds)
+        if "missing" in reply:
             raise StudentError(f"There is no {name}: its cell is unfilled, or stopped with an error.")
-        if kind != "function":
-            return self._decoded(reply, f"{name} is", f"Reading {name}")
+        if "function" not in reply:
+            return self._restored(reply, f"{name} is", f"Reading {name}")
 
         def call(*positional, **named):
-            inputs = values.encode([list(positional), named]).decode()
-            reply = self._exchange({"do": "call", "inputs": inputs} | asked, seconds)
-            return self._decoded(reply, f"{name} returns", f"Calling {name}")
+            reply = self._exchange(asked | {"inputs": values.plain([positional, named])}, seconds)
+            return self._restored(reply, f"{name} returns", f"Calling {name}")
 
         return call
 
-    def _decoded(self, reply: dict, verb: str, deed: str):
-        """Return the value in a reply. Where inputs are hidden, nothing of an error is told but its built-in type."""
-        error = reply.get("error")
-        try:
-            if error is None:
-                return values.decode(str(reply.get("value")).encode(errors="backslashreplace"))
-            error = str(error)
-        except values.ValueTrouble as trouble:
-            error = f"ValueTrouble: {trouble}"
-        kind, _, text = error.partition(": ")
+    def _restored(self, reply: dict, verb: str, deed: str):
+        """Return the value in a reply."""
+        kind, _, text = str(reply.get("error", "")).partition(": ")
+        if not kind:
+            try:
+                return values.restore(reply.get("value"))
+            except values.ValueTrouble as trouble:
+                kind, text = "ValueTrouble", str(trouble)
         if self.hidden:
-            known = isinstance(getattr(builtins, kind, None), type) and issubclass(
-                getattr(builtins, kind), BaseException
-            )
-            with_what = f"with {kind}" if known else "without a value that a test can compare"
+            known = getattr(builtins, kind, None)
+            is_error = isinstance(known, type) and issubclass(known, BaseException)
+            with_what = f"with {kind}" if is_error else "without a value that a test can compare"
             raise StudentError(f"{deed} on hidden inputs stopped {with_what}.")
         if kind == "ValueTrouble":
             raise StudentError(f"{verb} {printable(text)}, which no test can compare.")
-        raise StudentError(f"{deed} stopped with {printable(error)}")
+        raise StudentError(f"{deed} stopped with {printable(f'{kind}: {text}')}")

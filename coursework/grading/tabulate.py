@@ -5,8 +5,9 @@ hidden test, no input of one, no output that a submission made up, and no markup
 """
 
 import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from coursework.grading.assignment import Assignment, mark, question_of
+from coursework.grading.assignment import Assignment, mark, question_of, tags
 from coursework.grading.text import plain_markdown, printable
 from coursework.leaks import SECRET
 
@@ -16,12 +17,8 @@ NOTE = "ten_templates"  # under which the notebook's metadata says what it was m
 
 def nothing(assignment: Assignment, reason: str) -> dict:
     """Return the result of a submission that could not be judged: no points, and the reason."""
-    tests = [
-        {"cell": mark(cell, "grade_id"), "question": question_of(cell), "points": 0, "of": mark(cell, "points"),
-         "said": reason}
-        for cell in assignment.tests
-    ]  # fmt: skip
-    return {"tests": tests, "remarks": [reason], "outcomes": {}}
+    said = {mark(cell, "grade_id"): reason for cell in assignment.tests}
+    return {"said": said, "remarks": [reason], "outcomes": {}}
 
 
 def own_cells(assignment: Assignment, notebook) -> tuple[dict[str, str], dict[int, list]]:
@@ -30,11 +27,11 @@ def own_cells(assignment: Assignment, notebook) -> tuple[dict[str, str], dict[in
     Of two cells with one name, both sources count, as both ran.
     """
     answers, own, place = {}, {}, 0
-    for cell in notebook.cells:
-        name = mark(cell, "grade_id")
-        position = assignment.positions.get(name) if isinstance(name, str) else None
+    given = {cell.source for cell in assignment.cells if not mark(cell, "solution")}
+    for cell in notebook.cells if notebook else ():
+        name, position = mark(cell, "grade_id"), assignment.position(cell)
         if position is None:
-            if cell.cell_type in ("code", "markdown") and not same(assignment, cell):
+            if cell.source not in given and not {"colab", "student-id"} & set(tags(cell)):
                 own.setdefault(place, []).append(cell)
         else:
             place = max(place, position)
@@ -43,82 +40,67 @@ def own_cells(assignment: Assignment, notebook) -> tuple[dict[str, str], dict[in
     return answers, own
 
 
-def same(assignment: Assignment, cell) -> bool:
-    """Return whether a cell without a name is the instructor's own: its text, or the cell that fetches the series."""
-    tagged = cell.metadata.get("tags")
-    return (isinstance(tagged, list) and ("colab" in tagged or "student-id" in tagged)) or any(
-        cell.source == one.source for one in assignment.cells if not mark(one, "solution")
-    )
-
-
 def written(assignment: Assignment, notebook) -> dict[str, str]:
     """Return what stands for each written answer: its cell, and own text between it and the instructor's next cell."""
     answers, own = own_cells(assignment, notebook)
     found = {}
     for question in assignment.questions:
         if question.manual:
-            text = answers.get(question.name, "").replace(UNFILLED, "")
-            beside = own.get(assignment.positions[question.name], []) + own.get(
-                assignment.positions[question.name] - 1, []
-            )
-            found[question.name] = "\n\n".join([text, *(c.source for c in beside if c.cell_type == "markdown")]).strip()
+            place = assignment.positions[question.name]
+            beside = [cell.source for at in (place, place - 1) for cell in own.get(at, []) if cell.cell_type != "code"]
+            texts = [answers.get(question.name, "").replace(UNFILLED, ""), *beside]
+            found[question.name] = "\n\n".join(texts).strip()
     return found
+
+
+def points(cell, result: dict) -> float:
+    """Return what a test gives: all of its points, or none."""
+    return float(mark(cell, "points")) if result["said"][mark(cell, "grade_id")] is None else 0.0
 
 
 def scores(assignment: Assignment, notebook, result: dict) -> dict[str, float | None]:
     """Return the points of each graded cell; None where a person gives them, 0 where nothing was written."""
-    texts = written(assignment, notebook) if notebook else {}
-    points = {
-        question.name: None if texts.get(question.name) else 0.0 for question in assignment.questions if question.manual
-    }
-    return points | {test["cell"]: float(test["points"]) for test in result["tests"]}
+    by_hand = {name: None if text else 0.0 for name, text in written(assignment, notebook).items()}
+    return by_hand | {mark(cell, "grade_id"): points(cell, result) for cell in assignment.tests}
 
 
 def comments(assignment: Assignment, notebook, result: dict) -> dict[str, str | None]:
     """Return what to say on each answer, in Markdown; None where there is nothing to say."""
-    texts = written(assignment, notebook) if notebook else {}
-    found = {}
-    for number, question in enumerate(assignment.questions):
-        said = [test["said"] for test in result["tests"] if test["question"] == question.name and test["said"]]
-        if question.manual and not texts.get(question.name):
-            said.append("No answer.")
-        if number == 0:
-            said += result["remarks"]
-        found[question.name] = plain_markdown("\n\n".join(dict.fromkeys(map(printable, said)))) or None
-    return found
-
-
-def stream(text: str) -> list:
-    return [nbformat.v4.new_output("stream", name="stdout", text=text)] if text else []
+    said = {question.name: [] for question in assignment.questions}
+    for cell in assignment.tests:
+        said[question_of(cell)].append(result["said"][mark(cell, "grade_id")])
+    for name, text in written(assignment, notebook).items():
+        said[name].append(None if text else "No answer.")
+    said[assignment.questions[0].name] += result["remarks"]
+    return {
+        name: plain_markdown("\n\n".join(dict.fromkeys(map(printable, filter(None, texts))))) or None
+        for name, texts in said.items()
+    }
 
 
 def autograded(assignment: Assignment, notebook, result: dict, note: dict) -> nbformat.NotebookNode:
     """Return the notebook to show in nbgrader's form and as feedback; `note` goes into its metadata."""
-    answers, own = own_cells(assignment, notebook) if notebook else ({}, {})
-    said = {test["cell"]: test for test in result["tests"]}
+    answers, own = own_cells(assignment, notebook)
     shown = nbformat.v4.new_notebook(metadata={**assignment.notebook.metadata, NOTE: note})
     for position, original in enumerate(assignment.cells):
-        name, outputs = mark(original, "grade_id"), []
-        source = SECRET.sub("", original.source).rstrip()
+        name, output = mark(original, "grade_id"), ""
+        cell = nbformat.from_dict({**original, "source": SECRET.sub("", original.source).rstrip()})
         if mark(original, "solution"):
-            source = printable(answers.get(name, "(The cell is missing.)"), 100_000)
+            cell = students(original.cell_type, answers.get(name, "(The cell is missing.)"))
             outcome = result["outcomes"].get(name, {})
-            outputs = stream(outcome.get("printed", "") + (outcome.get("error") or ""))
-        elif name in said:
-            test = said[name]
-            outputs = stream(f"{test['points']:g} of {test['of']:g} points. {test['said'] or 'All checks hold.'}")
-        if original.cell_type == "markdown":
-            cell = nbformat.v4.new_markdown_cell(plain_markdown(source) if mark(original, "solution") else source)
-        else:
-            cell = nbformat.v4.new_code_cell(source, outputs=outputs)
+            output = outcome.get("printed", "") + (outcome.get("error") or "")
+        elif name in result["said"]:
+            says = result["said"][name] or "All checks hold."
+            output = f"{points(original, result):g} of {mark(original, 'points'):g} points. {says}"
+        if cell.cell_type == "code":
+            cell.outputs = [new_output("stream", text=output)] if output else []
         if marks := original.metadata.get("nbgrader"):
             cell.metadata.nbgrader = marks
-        shown.cells.append(cell)
-        for one in own.get(position, []):
-            text = printable(one.source, 100_000)
-            shown.cells.append(
-                nbformat.v4.new_code_cell(text)
-                if one.cell_type == "code"
-                else nbformat.v4.new_markdown_cell(plain_markdown(text))
-            )
+        shown.cells += [cell, *(students(one.cell_type, one.source) for one in own.get(position, []))]
     return shown
+
+
+def students(kind: str, source: str) -> nbformat.NotebookNode:
+    """Return a cell with a student's code, or text without markup."""
+    text = printable(source, 100_000)
+    return new_code_cell(text) if kind == "code" else new_markdown_cell(plain_markdown(text))

@@ -18,9 +18,3 @@ def printable(text, most: int = 500) -> str:
 def plain_markdown(text: str) -> str:
     """Return Markdown without HTML and pictures: it loads nothing, runs nothing, and shows its formulas."""
     return re.sub(r"!(?=\[)", "! ", re.sub(r"<(?=[A-Za-z/!?])", "< ", text))
-
-
-def no_formula(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula, in one line."""
-    text = re.sub(r"[\x00-\x1f\x7f]+", " ", text)
-    return "'" + text if text[:1] in ("=", "+", "-", "@") else text
