@@ -60,9 +60,6 @@ def comparable(outputs: list) -> list:
                 data["text/plain"] = "\n".join([data.get("text/plain", ""), *lines])
             if "text/html" in data:
                 data["text/html"] = PIXELS.sub("", data["text/html"])
-            if str(data.get("text/plain", "")).startswith("The newest run:"):
-                # A live panel: cells further down train more runs, and how many are shown depends on when one looks.
-                data = {"text/plain": data["text/plain"].partition(" Run ")[0]}
             cleaned.append({**output, "data": data} if "data" in output else output)
     return cleaned
 

@@ -30,7 +30,13 @@ def four(tmp_path, monkeypatch):
 
 def test_right_answers_and_disagreements_are_counted(four):
     labelling = four()
+    labelling.undo()
     assert labelling.result() == "You have labelled no image yet."
+    labelling.answer(4)
+    assert labelling.result().startswith(
+        "You: 0% ± 0% (0 of 1). The model: 100% ± 0% (1 of 1). Only you are right on 0"
+    )
+    labelling.undo()
     for label in (0, 5, 2, 3, 8):  # the fifth has no image
         labelling.answer(label)
     assert labelling.answers == [0, 5, 2, 3]
@@ -39,23 +45,6 @@ def test_right_answers_and_disagreements_are_counted(four):
         "You: 75% ± 22% (3 of 4). The model: 50% ± 25% (2 of 4). Only you are right on 2, only the model on 1; "
         "luck is ± 1.7."
     )
-
-
-def test_the_model_is_measured_on_the_images_that_are_labelled(four):
-    labelling = four()
-    labelling.answer(4)
-    assert labelling.result().startswith(
-        "You: 0% ± 0% (0 of 1). The model: 100% ± 0% (1 of 1). Only you are right on 0"
-    )
-
-
-def test_undo_takes_one_back_and_nothing_from_nothing(four):
-    labelling = four()
-    labelling.undo()
-    labelling.answer(3)
-    labelling.answer(4)
-    labelling.undo()
-    assert labelling.answers == [3]
 
 
 def test_a_table_counts_each_answer_in_the_row_of_its_true_class(four):
@@ -90,14 +79,10 @@ def test_labels_are_kept_for_the_images_they_belong_to_until_they_are_forgotten(
 def test_a_file_of_something_else_is_refused_and_left_alone(four, content):
     labelling = four()
     labelling.file.write_text(content)
-    with pytest.raises(ArgumentError, match=r"my-labels\.json holds no labels of yours"):
-        four()
-    with pytest.raises(ArgumentError):
-        labelling.save()
+    for act in (four, labelling.save):
+        with pytest.raises(ArgumentError, match=r"my-labels\.json holds no labels of yours"):
+            act()
     assert labelling.file.read_text() == content
-
-
-def test_what_does_not_belong_together_gets_a_sentence():
     with pytest.raises(ArgumentError, match=r"1 images, 2 labels, 1 model's answers don't belong together"):
         Labelling(np.zeros((1, 3_072)), [0, 1], [0])
 

@@ -13,10 +13,13 @@ from pathlib import Path
 
 from helpers.data import load_data
 from helpers.errors import ArgumentError
+from helpers.figures import show_figure, show_png
 from helpers.files import write_file
+from helpers.playground import results
 from helpers.playground.own_picture import read_picture
+from helpers.playground.pictures import MOST_COMPARED, Comparison, Templates, shrinking_steps, side_by_side
 from helpers.playground.prediction import change_image, explain
-from helpers.playground.training import GUESSES, PRESETS, Settings, Trainer, Trial, best_trial
+from helpers.playground.training import GUESSES, NO_TRIAL, PRESETS, Settings, Trainer, Trial, best_trial
 
 __all__ = ["GUESSES", "PRESETS", "Playground", "Settings", "change_image", "explain", "read_picture", "show_steps"]
 
@@ -63,7 +66,7 @@ class Playground:
     @property
     def trained(self) -> list[Trial]:
         """The runs that have something to show: neither just begun nor from a table."""
-        return [trial for trial in self.trials if trial.run is not None]
+        return [trial for trial in self.trials if trial.run.step]
 
     @property
     def best(self) -> Trial | None:
@@ -122,26 +125,18 @@ class Playground:
 
     def table(self) -> str:
         """Return the names of the runs, and their results, as text in columns."""
-        from helpers.playground.results import text_table
-
-        return text_table([trial for trial in self.trials if trial.step])
+        return results.text_table([trial for trial in self.trials if trial.step])
 
     def show_comparison(self) -> None:
         """Show the validation accuracy and loss of the newest runs, overlaid, below the cell."""
-        from helpers.figures import show_png
-        from helpers.playground.pictures import MOST_COMPARED, Comparison, side_by_side
-        from helpers.playground.results import comparison_words
-
         pictures, _ = Comparison().draw(self.trained)
-        show_png(side_by_side([pictures]), comparison_words(self.trained[-MOST_COMPARED:]))
+        show_png(side_by_side([pictures]), results.comparison_words(self.trained[-MOST_COMPARED:]))
         if len(self.trained) > MOST_COMPARED:
             print(f"The picture holds the newest {MOST_COMPARED} of {len(self.trained)} runs.")
 
     def save_table(self, path: str | Path) -> Path:
         """Write all runs to a CSV file, whole or not at all; raise `ArgumentError` where it can't be written."""
-        from helpers.playground.results import csv_text
-
-        return write_file(path, csv_text(self.trials).encode())
+        return write_file(path, results.csv_text(self.trials).encode())
 
     def load_table(self, source: str | Path | bytes, name: str = "The file") -> list[Trial]:
         """Add the runs of a saved table, their settings and results without what they learned; return them.
@@ -153,11 +148,9 @@ class Playground:
         Raises:
             ArgumentError: the file can't be read, or is no such table.
         """
-        from helpers.playground.results import read_csv
-
         try:
             name, content = (name, source) if isinstance(source, bytes) else (str(source), Path(source).read_bytes())
-            found = read_csv(content.decode("utf-8-sig"), name)
+            found = results.read_csv(content.decode("utf-8-sig"), name)
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is no text"
             raise ArgumentError(f"{name} can't be read: {reason}. Give a file that save_table wrote.") from error
@@ -168,10 +161,8 @@ class Playground:
 
     def save_picture(self, path: str | Path) -> Path:
         """Write the compared curves and the best run's templates to a PNG file, whole or not at all."""
-        from helpers.playground.pictures import Comparison, Templates, side_by_side
-
-        best = best_trial(self.trained)
-        templates = Templates().draw(best.learned.weights if best else None, title=best.label if best else "")
+        best = best_trial(self.trained) or NO_TRIAL
+        templates = Templates().draw(best.run.weights, title=best.label if best.number else "")
         return write_file(path, side_by_side([Comparison().draw(self.trials)[0], [templates]]))
 
     def show(self) -> None:
@@ -182,8 +173,7 @@ class Playground:
 
         train = TrainPanel(self)
         compare = ComparePanel(self, train.use)
-        shown = Shown([train, compare], *train.still())
-        train.keep = lambda: shown.keep(*train.still())
+        train.keep = Shown([train, compare], train.still).keep
         self.follow(train, train.refresh)
         self.follow(compare, compare.refresh)
 
@@ -200,8 +190,4 @@ class Playground:
 
 def show_steps(pictures: list) -> None:
     """Show what `read_picture` did to a picture, step by step, below the cell."""
-    from helpers.figures import show_png
-    from helpers.playground.pictures import shrinking_steps
-
-    names = ", then ".join(caption for caption, _ in pictures)
-    show_png(shrinking_steps(pictures), f"How a picture becomes one that the model reads: {names}.")
+    show_figure(shrinking_steps(pictures))

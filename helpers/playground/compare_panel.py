@@ -5,35 +5,11 @@ from pathlib import PurePath
 from helpers.errors import ArgumentError
 from helpers.playground import results
 from helpers.playground.pictures import MOST_COMPARED, Comparison, Templates
-from helpers.playground.training import best_trial
-from helpers.playground.widgets import Panel, button, choice, field, heading, options, picture, row, text, upload
+from helpers.playground.training import NO_TRIAL, Trial, best_trial
+from helpers.playground.widgets import Panel, options
 
 CURVES = ("accuracy", "loss")
 TEMPLATES = ("first", "second", "difference")
-PAGE = "".join([
-    heading("Compare"),
-    '<div data-html="table"></div>',
-    text("said", urgent=True),
-    row(*map(picture, CURVES), kind="pictures"),
-    row(
-        choice("one", "Templates of", "The run whose templates are shown on the left", {}),
-        choice("other", "beside those of", "The run whose templates are shown beside them, on one scale", {}),
-        part="templates",
-    ),
-    row(*map(picture, TEMPLATES), kind="pictures three", part="templates"),
-    row(
-        field("file", "File name", "For the files that are saved, beside this notebook; without an ending", "short"),
-        button("save_table", "Save table (CSV)", "Write all runs to a CSV file beside this notebook"),
-        button("save_picture", "Save picture (PNG)", "Write the curves and the best run's templates to a PNG file"),
-        upload("table", "Load a table", "Add the runs of a table that was saved, without their curves", ".csv"),
-    ),
-    row(
-        choice("of_run", "Values of", "The run whose settings the next button writes out", {}),
-        button("cell", "Set these in notebook 6", "Show the parameters cell to paste there"),
-    ),
-    row('<textarea name="code" rows="6" readonly aria-label="The parameters cell" title="Copy this"></textarea>',
-        part="code"),
-])  # fmt: skip
 
 
 class ComparePanel(Panel):
@@ -47,46 +23,50 @@ class ComparePanel(Panel):
     LAST = ("save_table", "save_picture", "cell", "again", "remove")
 
     def __init__(self, playground, use):
-        super().__init__(PAGE)
-        self._playground, self._use = playground, use
+        super().__init__("compare")
+        self._playground, self._trainer, self._use = playground, playground.trainer, use
         self._ticked: list[int] = []  # numbers of the runs that are shown, in the order in which they came
         self._known: set[int] = set()
         self._drawn: set[int] = set()
         self._pair: list[int] = []
         self._file, self._of_run = "my-runs", 0
         self._comparison, self._templates = Comparison(), Templates()
-        self.show(values={"file": self._file}, hidden=["code"])
+        self.show(hidden=["code"])
         self.refresh()
 
     def act(self, name: str, value) -> None:
         action, _, number = name.partition(":")
-        self.say("")
         if action == "show":
-            self._tick(int(number), value)
+            self._ticked = [each for each in self._ticked if each != int(number)] + [int(number)] * bool(value)
+            self._limit()
         elif action == "title":
-            self._playground.trainer.rename(int(number), value)
+            self._trainer.rename(int(number), value)
         elif action == "remove":
-            self._playground.trainer.remove(int(number))
+            self._trainer.remove(int(number))
         elif action == "again":
-            trial = self._playground.trainer.trial(int(number))
+            trial = self._trainer.trial(int(number))
             self._use(trial.settings, trial.title)
             self.say(f"The controls above now hold the settings of {trial.name}.")
         elif action in ("one", "other"):
             self._pair[action == "other"] = int(value)
-            self._draw()
         elif action == "of_run":
             self._of_run = int(value)
         elif action == "file":
-            self._name(value)
+            self._file = value.strip()
+            self._file_name()
         elif action == "cell":
-            self._cell()
+            cell = results.parameters_cell(self._trainer.trial(self._of_run))
+            self.show(values={"code": cell}, hidden=[part for part in self.hidden if part != "code"])
+            self.say("Copy this over the parameters cell of notebook 6, near its top, and run all cells.")
         elif action == "save_table":
-            path = self._playground.save_table(f"{self._name(self._file)}.csv")
+            path = self._playground.save_table(f"{self._file_name()}.csv")
             self.say(f"Saved all runs to {path.name}.")
         elif action == "save_picture":
             with self.lock:
-                path = self._playground.save_picture(f"{self._name(self._file)}.png")
+                path = self._playground.save_picture(f"{self._file_name()}.png")
             self.say(f"Saved the curves and the best run's templates to {path.name}.")
+        if action in ("show", "one", "other"):
+            self._draw()
 
     def take(self, name: str, size: int, content: bytes | None, shrunk) -> None:
         if content is None:
@@ -94,28 +74,15 @@ class ComparePanel(Panel):
         added = self._playground.load_table(content, name)
         self.say(f"Added {len(added)} runs of {name}: their settings and results, without curves.")
 
-    def _name(self, written: str) -> str:
-        """Keep a file's name, and return it without the ending that is added; refuse what leads elsewhere."""
-        self._file = written.strip()
-        self.show(values={"file": self._file})
+    def restore(self) -> None:
+        self.show(values={"file": self._file, "of_run": self._of_run or ""})
+
+    def _file_name(self) -> str:
+        """Return the file's name without the ending that is added; refuse what leads elsewhere."""
         name = self._file.removesuffix(".csv").removesuffix(".png")
         if not name or name.startswith(".") or PurePath(name).name != name or "\\" in name:
-            raise ArgumentError(f"{written!r} is no name for a file beside this notebook. Give one such as my-runs.")
+            raise ArgumentError(f"{self._file!r} is no name for a file beside this notebook. Give one such as my-runs.")
         return name
-
-    def _cell(self) -> None:
-        if not self._playground.trials:
-            raise ArgumentError("There are no runs yet. Press Start.")
-        trial = self._playground.trainer.trial(self._of_run)
-        self.show(
-            values={"code": results.parameters_cell(trial)}, hidden=[part for part in self.hidden if part != "code"]
-        )
-        self.say("Copy this over the parameters cell of notebook 6, near its top, and run all cells.")
-
-    def _tick(self, number: int, shown: bool) -> None:
-        self._ticked = [each for each in self._ticked if each != number] + [number] * bool(shown)
-        self._limit()
-        self._draw()
 
     def _limit(self) -> None:
         """Show so many runs as one picture holds, the newest to be ticked; say which have to go."""
@@ -127,27 +94,26 @@ class ComparePanel(Panel):
     def refresh(self) -> None:
         """Take in the runs that there are now; called from the thread that trains and from the learner's."""
         with self.lock:
-            trials = list(self._playground.trials)
-            if self._playground.trainer.running and self._drawn <= {trial.number for trial in trials}:
+            trials, with_run = list(self._playground.trials), self._playground.trained
+            if self._trainer.running and self._drawn <= {trial.number for trial in trials}:
                 return  # nothing was removed: the rest waits for the end of the run
-            with_run, best = [trial for trial in trials if trial.run is not None], best_trial(trials)
-            numbers = [trial.number for trial in with_run]
+            numbers, best = [trial.number for trial in with_run], best_trial(trials)
             self._ticked = [number for number in self._ticked if number in numbers]
             self._ticked += [number for number in numbers if number not in self._known]
             self._known.update(numbers)
             self._limit()
-            self._choose_pair(numbers, best.number if best and best.run else numbers[-1] if numbers else 0)
+            self._choose_pair(with_run)
             names, every_name = ({trial.number: trial.label for trial in some} for some in (with_run, trials))
             self._of_run = best.number if best else 0
-            self.show(
-                html={"one": options(names), "other": options(names), "of_run": options(every_name)},
-                values={"of_run": self._of_run or ""},
-            )
+            self.show(html=dict.fromkeys(("one", "other"), options(names)) | {"of_run": options(every_name)})
+            self.restore()
             self._draw()
 
-    def _choose_pair(self, numbers: list[int], first: int) -> None:
-        """Keep the two runs whose templates stand side by side while both exist; at first `first` and the newest."""
-        usual = [first, numbers[-1]] if len(numbers) > 1 else []  # one run has none to stand beside
+    def _choose_pair(self, trials: list[Trial]) -> None:
+        """Keep the two runs whose templates stand side by side while both exist; at first the best and the newest."""
+        numbers = [trial.number for trial in trials]
+        best = best_trial(trials) or trials[-1] if trials else NO_TRIAL
+        usual = [best.number, numbers[-1]] if len(numbers) > 1 else []  # one run has none to stand beside
         self._pair = [old if old in numbers else new for old, new in zip(self._pair or usual, usual, strict=False)]
         if self._pair and self._pair[0] == self._pair[1]:
             self._pair[1] = next(number for number in reversed(numbers) if number != self._pair[0])
@@ -161,15 +127,12 @@ class ComparePanel(Panel):
             pictures = dict(zip(CURVES, curves, strict=True))
             alts = dict.fromkeys(CURVES, results.comparison_words(shown))
             if self._pair:
-                one, other = (trials[number] for number in self._pair)
-                pictures |= zip(TEMPLATES, self._templates.draw_pair(one, other), strict=True)
-                names = one.label, other.label, f"{one.name} less {other.name}"
-                alts |= {
-                    part: f"Ten templates, on one scale: {name}." for part, name in zip(TEMPLATES, names, strict=True)
-                }
+                drawn = self._templates.draw_pair(*(trials[number] for number in self._pair))
+                for part, (name, png) in zip(TEMPLATES, drawn, strict=True):
+                    pictures[part], alts[part] = png, f"Ten templates, on one scale: {name}."
             hidden = [part for part in self.hidden if part != "templates"] + ["templates"] * (not self._pair)
             self.show(
-                html={"table": results.html_table(list(trials.values()), set(self._ticked))},
+                html={"table": results.html_table(list(trials.values()), self._ticked)},
                 values=dict(zip(("one", "other"), self._pair, strict=False))
                 | {f"show:{number}": number in self._ticked for number in trials}
                 | {f"title:{trial.number}": trial.title for trial in trials.values()},

@@ -12,6 +12,7 @@ from helpers.errors import PlainError
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
 MOST_BYTES = 10_000_000
 MOST_PIXELS = 50_000_000
+DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError, MemoryError)  # say decoders
 
 
 class PictureError(PlainError):
@@ -32,48 +33,33 @@ def read_picture(source: str | Path | bytes, name: str = "") -> tuple[np.ndarray
     Raises:
         PictureError: it is no picture, is damaged, or is too large.
     """
-    if isinstance(source, bytes):
-        name, size = name or "This file", len(source)
-    else:
-        name = name or Path(source).name
-        try:
-            size = Path(source).stat().st_size
-        except OSError as error:
-            raise PictureError(
-                f"{source} can't be read: {error.strerror or error}. Give the path of a picture."
-            ) from error
-    if size > MOST_BYTES:
-        raise PictureError(
-            f"{name} has {size / 1e6:,.0f} MB; at most {MOST_BYTES / 1e6:.0f} MB are read. "
-            "Make the picture smaller first."
-        )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow about large pictures and odd metadata: both are dealt with here
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as file:
-                width, height = file.size
-                if width * height > MOST_PIXELS:
-                    raise PictureError(
-                        f"{name} has {width:,} × {height:,} pixels; at most {MOST_PIXELS / 1e6:.0f} million are read. "
-                        "Make the picture smaller first."
-                    )
-                return _shrink(file)
-    except UnidentifiedImageError as error:
+        size = len(source) if isinstance(source, bytes) else Path(source).stat().st_size
+    except OSError as error:
         raise PictureError(
-            f"{name} is no picture of a kind that can be read: {', '.join(FORMATS)}. Choose one."
+            f"{source!s} can't be read: {error.strerror or error}. Give the path of a picture."
         ) from error
-    except Image.DecompressionBombError as error:
-        raise PictureError(f"{name} has far too many pixels. Make the picture smaller first.") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError, MemoryError) as error:
-        raise PictureError(
-            f"{name} is damaged: it can't be decoded. Save the picture anew, or choose another."
-        ) from error
+    name = name or ("This file" if isinstance(source, bytes) else Path(source).name)
+    problem = f"has {size / 1e6:,.0f} MB; at most {MOST_BYTES / 1e6:.0f} MB are read. Make the picture smaller first."
+    if size <= MOST_BYTES:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of Pillow about large pictures and odd metadata: both are dealt with
+                with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as file:
+                    if file.width * file.height > MOST_PIXELS:
+                        raise Image.DecompressionBombError
+                    return _shrink(file)
+        except UnidentifiedImageError:
+            problem = f"is no picture of a kind that can be read: {', '.join(FORMATS)}. Choose one."
+        except Image.DecompressionBombError:
+            problem = f"has more than {MOST_PIXELS / 1e6:.0f} million pixels. Make the picture smaller first."
+        except DAMAGED:
+            problem = "is damaged: it can't be decoded. Save the picture anew, or choose another."
+    raise PictureError(f"{name} {problem}")
 
 
 def _shrink(file: Image.Image) -> tuple[np.ndarray, list[tuple[str, Image.Image]], str]:
-    done = []
-    if getattr(file, "n_frames", 1) > 1:
-        done.append("took the first frame")
+    done = ["took the first frame"] if getattr(file, "n_frames", 1) > 1 else []
     file.seek(0)
     file.load()
     upright = ImageOps.exif_transpose(file)
@@ -95,8 +81,7 @@ def _shrink(file: Image.Image) -> tuple[np.ndarray, list[tuple[str, Image.Image]
     small = square.resize((32, 32), Image.Resampling.BOX if side >= 32 else Image.Resampling.BICUBIC)
     done.append(f"{'shrank' if side > 32 else 'enlarged'} that to 32 × 32" if side != 32 else "kept its 32 × 32 pixels")
     row = np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1)).reshape(3072)
-    first = upright.copy()
-    first.thumbnail((256, 256))
-    square.thumbnail((256, 256))
-    pictures = [("your picture", first), ("the middle", square), ("32 × 32", small)]
-    return row, pictures, f"Your picture has {upright.width:,} × {upright.height:,} pixels: {', '.join(done)}."
+    sentence = f"Your picture has {upright.width:,} × {upright.height:,} pixels: {', '.join(done)}."
+    for picture in (upright, square):
+        picture.thumbnail((256, 256))
+    return row, [("your picture", upright), ("the middle", square), ("32 × 32", small)], sentence

@@ -5,10 +5,53 @@
 const LARGE = 2_000_000; // bytes of a picture; a larger one is shrunk here: a message holds 10 MB at the most
 const SIDE = 1_024; // pixels, of what is sent of such a picture
 
+// A page names its controls by what they are: a number with a slider, something written, a choice, a box to tick. The
+// text in it becomes the label, and a word for who points at it.
+const KINDS = {
+  number: name => `<input class="number" type="text" inputmode="decimal" name="${name}">`,
+  written: name => `<input type="text" name="${name}">`,
+  choice: name => `<select name="${name}" data-html="${name}"></select>`,
+  check: name => `<input type="checkbox" name="${name}">`,
+};
+
+function stops({whole, stops}) {
+  const ends = (whole ?? stops).split(" ").map(Number);
+  const range = (from, to, make) => Array.from({length: to - from + 1}, (_, place) => make(from + place));
+  if (whole) return range(...ends, value => value);
+  const [least, most] = ends.slice(-2); // ten for each power of ten, of two digits
+  const found = range(Math.round(10 * Math.log10(least)), Math.round(10 * Math.log10(most)), tenth =>
+    least < 1 ? Number((10 ** (tenth / 10)).toPrecision(2)) : Math.round((10 ** (tenth / 10)).toPrecision(2)));
+  return [...new Set([...ends.slice(0, -2), ...found.slice(0, -1), most])];
+}
+
+function build(root) {
+  for (const [kind, make] of Object.entries(KINDS)) {
+    for (const field of root.querySelectorAll(`[data-${kind}]`)) {
+      const name = field.dataset[kind], words = field.textContent;
+      field.classList.add("field");
+      field.innerHTML = `<label><span>${words}</span>${make(name)}</label>`;
+      if (kind === "number") {
+        const values = stops(field.dataset), attributes = `min="0" max="${values.length - 1}" name="${name}"`;
+        field.innerHTML += `<input type="range" ${attributes} data-stops="${JSON.stringify(values)}" aria-label="${words}, slider">`;
+      }
+    }
+  }
+  for (const figure of root.querySelectorAll("figure")) {
+    figure.innerHTML = '<img alt="" draggable="false"><span class="dot" hidden></span><span class="tip" hidden></span>';
+  }
+  for (const control of root.querySelectorAll("input, select, button")) {
+    control.title ||= control.closest("[title]").title;
+    control.autocomplete = "off";
+    control.spellcheck = false;
+    if (control.localName === "button") control.type = "button";
+  }
+}
+
 function render({model, el}) {
   const root = document.createElement("div");
   root.className = "playground";
   root.innerHTML = model.get("page");
+  build(root);
   el.append(root);
   const named = name => root.querySelectorAll(`[name="${CSS.escape(name)}"]`);
   const each = (trait, attribute, use) =>

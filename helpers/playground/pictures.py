@@ -1,4 +1,4 @@
-"""The playground's pictures. Each is drawn again and again, so its figure is built once and its artists are reused."""
+"""The playground's pictures. Each is drawn again and again, so its figure is built once."""
 
 import io
 
@@ -10,7 +10,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 
 from helpers.data import CLASSES, to_image
-from helpers.figures import STYLE
+from helpers.figures import STYLE, in_series_style, new_figure
+from helpers.playground.prediction import probabilities
 from helpers.playground.training import Trial
 from helpers.plots.curves import smooth
 from helpers.plots.figure import BLUE, CLASS_COLOURS, CLASS_MARKERS, GREY, ORANGE
@@ -24,6 +25,7 @@ MOST_COMPARED = len(CLASS_MARKERS)
 LINES = ("-", "--", "-.", ":")
 
 Points = list[tuple[float, float, str]]  # places in a picture, as shares of its width and height from the top left
+Line = tuple[str, np.ndarray, np.ndarray, dict]  # a curve's name, its (n,) steps and values, and its look
 
 
 class Canvas:
@@ -40,48 +42,45 @@ class Canvas:
             (left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height)
         )
 
-    def places(self, axis, x: np.ndarray, y: np.ndarray, words: list[str]) -> Points:
-        """Return where these points of an axis, (n,) each, lie in the picture, with what is to be said of each."""
+    def image(self, left: float, bottom: float, right: float, top: float):
+        """Return an image of 32 x 32 pixels, to be set, in axes with these margins."""
+        axis = self.axes(left, bottom, right, top)
+        axis.axis("off")
+        return axis.imshow(np.zeros((32, 32, 3), np.uint8))
+
+    def read(self, axis, name: str, x: np.ndarray, y: np.ndarray) -> Points:
+        """Return where points (n,) of a named curve lie in the picture, with what is to be said of each."""
         with np.errstate(all="ignore"):
             across, up = (axis.transData.transform(np.column_stack([x, y])) / self._canvas.get_width_height()).T
         left, bottom, right, top = (axis.get_position().extents).tolist()
+        form = "{:.1%}" if "accuracy" in axis.get_ylabel() else "{:,.3f} nats"
         return [
-            (round(float(a), 4), round(1 - float(u), 4), word)
-            for a, u, word in zip(across, up, words, strict=True)
+            (round(float(a), 4), round(1 - float(u), 4), f"{name}, step {step:,}: {form.format(value)}")
+            for a, u, step, value in zip(across, up, x, y, strict=True)
             if left <= a <= right and bottom <= u <= top
         ]
 
     def png(self) -> bytes:
         self._canvas.draw()
-        width, height = self._canvas.get_width_height()
-        return _encoded(Image.frombuffer("RGBA", (width, height), self._canvas.buffer_rgba(), "raw", "RGBA", 0, 1))
+        return _encoded(np.asarray(self._canvas.buffer_rgba())[..., :3])
 
 
-def _encoded(picture: Image.Image) -> bytes:
+def _encoded(pixels: np.ndarray) -> bytes:
     written = io.BytesIO()
-    picture.convert("RGB").save(written, "PNG", compress_level=1)
+    Image.fromarray(pixels).save(written, "PNG", compress_level=1)
     return written.getvalue()
 
 
 def side_by_side(rows: list[list[bytes]]) -> bytes:
-    """Return one PNG made of several: a list of rows, each a list of PNGs."""
-    pictures = [[Image.open(io.BytesIO(png)) for png in row] for row in rows]
-    size = max(sum(p.width for p in row) for row in pictures), sum(max(p.height for p in row) for row in pictures)
-    whole, top = Image.new("RGB", size, "white"), 0
-    for row in pictures:
-        left = 0
-        for picture in row:
-            whole.paste(picture, (left, top))
-            left += picture.width
-        top += max(picture.height for picture in row)
-    return _encoded(whole)
+    """Return one PNG made of several: a list of rows, each a list of PNGs of one height."""
+    bands = [np.hstack([np.asarray(Image.open(io.BytesIO(png))) for png in row]) for row in rows]
+    widest = max(band.shape[1] for band in bands)
+    missing = [((0, 0), (0, widest - band.shape[1]), (0, 0)) for band in bands]
+    return _encoded(np.vstack([np.pad(band, m, constant_values=255) for band, m in zip(bands, missing, strict=True)]))
 
 
-def _steps_axis(axis, steps: int) -> None:
-    axis.set_xlim(-0.02 * steps, 1.02 * steps)
-    axis.set_xlabel("step")
-    axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+def _finite(values: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _loss_scale(axis, losses: list[np.ndarray]) -> None:
@@ -98,69 +97,108 @@ def _loss_scale(axis, losses: list[np.ndarray]) -> None:
         axis.set_ylim(min(1.2, 0.95 * float(finite.min(initial=1.2))), max(2.5, 1.05 * highest))
 
 
-def _name_axes(accuracy, loss, kind: str = "") -> None:
-    accuracy.set_ylabel(f"{kind}accuracy")
-    accuracy.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    loss.set_ylabel(f"{kind}loss (nats)")
-    for axis in (accuracy, loss):
-        axis.yaxis.set_label_coords(-0.2, 0.5)  # in one place, however wide the numbers are
+class _Curves:
+    """Accuracy and loss against steps: two pictures, `height` inches high, with `top` inches for the legend."""
+
+    def __init__(self, height: float, top: float, prefix: str, **legend):
+        self._legend = {"loc": "upper center", **legend}
+        self._canvases = Canvas(4.2, height), Canvas(4.2, height)
+        with style.context(STYLE):
+            self.axes = tuple(canvas.axes(0.85, 0.55, 0.15, top) for canvas in self._canvases)
+            for axis, label in zip(self.axes, ("accuracy", "loss (nats)"), strict=True):
+                axis.set(xlabel="step", ylabel=prefix + label)
+                axis.yaxis.set_label_coords(-0.2, 0.5)  # in one place, however wide the numbers are
+                axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+                axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+            accuracy, loss = self.axes
+            accuracy.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            self._guessing = loss.axhline(GUESSING, color="black", linestyle=":", linewidth=1.5)
+
+    def _drawn(self, steps: int, accuracies: list[Line], losses: list[Line]) -> tuple[list[bytes], list[Points]]:
+        """Return two PNGs, and of each what the pointer can read: all curves but those that are only dots."""
+        points: list[Points] = []
+        with style.context(STYLE):
+            for canvas, axis, lines in zip(self._canvases, self.axes, (accuracies, losses), strict=True):
+                for artist in [*axis.lines, *canvas.figure.legends]:
+                    if artist is not self._guessing:
+                        artist.remove()
+                for name, x, y, look in lines:
+                    axis.plot(x, y, label=name, **look)
+                if lines:
+                    canvas.figure.legend(handles=axis.lines[-len(lines) :], **self._legend)
+                axis.set_xlim(-0.02 * steps, 1.02 * steps)
+                curves = [line for line in lines if line[3].get("linestyle") != "none"]
+                if lines is accuracies:
+                    axis.set_ylim(0, min(1.03, 1.1 * max([0.5, *(float(y.max(initial=0.0)) for _, _, y, _ in curves)])))
+                else:
+                    _loss_scale(axis, [y for _, _, y, _ in lines])
+                few = [(name, slice(None, None, max(1, len(x) // MOST_READ)), x, y) for name, x, y, _ in curves]
+                points.append(
+                    [point for name, some, x, y in few for point in canvas.read(axis, name, x[some], y[some])]
+                )
+            return [canvas.png() for canvas in self._canvases], points
 
 
-class Curves:
+class Curves(_Curves):
     """Accuracy and loss of one trial while it grows."""
 
     def __init__(self):
-        with style.context(STYLE):
-            self._left, self._right = Canvas(4.2, 3.1), Canvas(4.2, 3.1)
-            self._accuracy, self._loss = (canvas.axes(0.85, 0.55, 0.15, 0.55) for canvas in (self._left, self._right))
-            self._lines = []
-            for axis in (self._accuracy, self._loss):
-                (dots,) = axis.plot([], [], ".", color=GREY, markersize=2.5, alpha=0.5, label="one batch")
-                (learned,) = axis.plot([], [], color=BLUE, label="training")
-                (evaluated,) = axis.plot([], [], "s--", color=ORANGE, markersize=5, label="validation")
-                self._lines.append((dots, learned, evaluated))
-            _name_axes(self._accuracy, self._loss)
-            self._loss.axhline(GUESSING, color="black", linestyle=":", linewidth=1.5)
-            self._guessing = self._loss.annotate(
-                "guessing: 2.303", (1, GUESSING), (0, 3), xycoords=("axes fraction", "data"),
-                textcoords="offset points", ha="right", fontsize=9,
-            )  # fmt: skip
-            for canvas, axis in ((self._left, self._accuracy), (self._right, self._loss)):
-                canvas.figure.legend(*axis.get_legend_handles_labels(), loc="upper center", ncols=3, fontsize=10,
-                                     handlelength=1.6, columnspacing=1.0)  # fmt: skip
+        super().__init__(3.1, 0.55, "", ncols=3, fontsize=10, handlelength=1.6, columnspacing=1.0)
+        self.axes[1].annotate("guessing: 2.303", (1, GUESSING), (0, 3), xycoords=("axes fraction", "data"),
+                              textcoords="offset points", ha="right", fontsize=9)  # fmt: skip
 
-    def draw(self, trial: Trial | None) -> tuple[list[bytes], list[Points]]:
+    def draw(self, trial: Trial) -> tuple[list[bytes], list[Points]]:
         """Return two PNGs, accuracy and loss, and of each what the pointer can read."""
-        run, steps = (trial.run, trial.settings.steps) if trial else (None, 1_000)
-        points = []
-        for canvas, axis, lines, kind in zip((self._left, self._right), (self._accuracy, self._loss), self._lines,
-                                             ("accuracy", "loss"), strict=True):  # fmt: skip
-            values, step = (getattr(run, kind), np.arange(run.step)) if run else (np.zeros(0), np.zeros(0))
-            measured = getattr(run, f"validation_{kind}") if run else values
-            known = run.validation_step if run else values
-            averaged = smooth(values, max(1, steps // 20)) if run else values
-            every, few = (max(1, len(step) // most) for most in (MOST_DOTS, MOST_READ))
-            for line, x, y in zip(lines, (step[::every], step[::every], known),
-                                  (values[::every], averaged[::every], measured), strict=True):  # fmt: skip
-                line.set_data(x, y)
-            if kind == "accuracy":
-                axis.set_ylim(0, min(1.03, 1.1 * float(averaged.max(initial=0.5))))
-            else:
-                _loss_scale(axis, [values, measured])
-            _steps_axis(axis, steps)
-            curves = [("training", step[::few], averaged[::few]), ("validation", known, measured)]
-            points.append(_read(canvas, axis, curves))
-        return [self._left.png(), self._right.png()], points
+        run, kinds = trial.run, list[list[Line]]()
+        step, every = np.arange(run.step), slice(None, None, max(1, run.step // MOST_DOTS))
+        dots = {"color": GREY, "marker": ".", "linestyle": "none", "markersize": 2.5, "alpha": 0.5}
+        for kind in ("accuracy", "loss"):
+            values = getattr(run, kind)
+            averaged = smooth(values, max(1, trial.settings.steps // 20)) if run.step else values
+            kinds.append([
+                ("one batch", step[every], values[every], dots),
+                ("training", step[every], averaged[every], {"color": BLUE}),
+                ("validation", run.validation_step, getattr(run, f"validation_{kind}"),
+                 {"color": ORANGE, "marker": "s", "linestyle": "--", "markersize": 5}),
+            ])  # fmt: skip
+        return self._drawn(trial.settings.steps, *kinds)
 
 
-def _read(canvas: Canvas, axis, curves: list[tuple[str, np.ndarray, np.ndarray]]) -> Points:
-    """Return what the pointer reads off named curves, each (n,) steps and (n,) accuracies or losses."""
-    points = []
-    for name, steps, values in curves:
-        said = [f"{v:.1%}" if "accuracy" in axis.get_ylabel() else f"{v:,.3f} nats" for v in values]
-        words = [f"{name}, step {step:,}: {value}" for step, value in zip(steps, said, strict=True)]
-        points += canvas.places(axis, steps, values, words)
-    return points
+class Comparison(_Curves):
+    """Validation accuracy and loss of several trials in one frame, each with its colour, line and marker.
+
+    A trial keeps its look as long as it is shown, and no two that are shown look the same. Markers take turns, so that
+    of two runs that are equal both are to be seen.
+    """
+
+    def __init__(self):
+        super().__init__(3.6, 1.0, "validation ", ncols=2, fontsize=8, handlelength=1.9, handletextpad=0.4,
+                         columnspacing=0.6, labelspacing=0.4, borderaxespad=0.2)  # fmt: skip
+        self.looks: dict[int, int] = {}  # of each trial shown, by its number
+
+    def draw(self, trials: list[Trial]) -> tuple[list[bytes], list[Points]]:
+        """Return two PNGs, accuracy and loss, of at most `MOST_COMPARED` trials, and what the pointer can read."""
+        trials = [trial for trial in trials if trial.run.step][-MOST_COMPARED:]
+        self.looks = {trial.number: self.looks[trial.number] for trial in trials if trial.number in self.looks}
+        for trial in trials:
+            free = set(range(MOST_COMPARED)) - set(self.looks.values())
+            usual = (trial.number - 1) % MOST_COMPARED
+            self.looks.setdefault(trial.number, usual if usual in free else min(free, default=usual))
+        kinds: tuple[list[Line], list[Line]] = ([], [])
+        for turn, trial in enumerate(trials):
+            look, steps = self.looks[trial.number], trial.run.validation_step
+            each = 5 if len(steps) >= 10 else 1  # of how many points one is marked
+            options = {"color": CLASS_COLOURS[look], "marker": CLASS_MARKERS[look], "markersize": 5, "linewidth": 1.5,
+                       "linestyle": LINES[look % len(LINES)], "markevery": (turn % each, each)}  # fmt: skip
+            for lines, values in zip(kinds, (trial.run.validation_accuracy, trial.run.validation_loss), strict=True):
+                lines.append((_shortened(trial), steps, values, options))
+        return self._drawn(max([trial.settings.steps for trial in trials], default=1_000), *kinds)
+
+
+def _shortened(trial: Trial, most: int = 26) -> str:
+    """Return a name of which two fit side by side into a legend."""
+    title = trial.title if len(trial.title) <= most else trial.title[: most - 1] + "…"
+    return f"{trial.number}: {title}" if title else trial.name
 
 
 class Templates:
@@ -172,195 +210,108 @@ class Templates:
         with style.context(STYLE):
             self._canvas = Canvas(4.2, 2.4)
             axis = self._canvas.axes(0.1, 0.27, 0.1, 0.2)
-            self._title = self._canvas.figure.text(0.5, 0.93, "", ha="center", fontsize=11)
             axis.axis("off")
-            self._mosaic = np.ones((2 * (32 + self.TOP), 5 * 32 + 4 * self.GAP, 3))
-            self._shown = axis.imshow(self._mosaic, vmin=0, vmax=1)
+            self._tiles = np.ones((10, 32 + self.TOP, 32 + self.GAP, 3))
+            self._shown = axis.imshow(self._mosaic(), vmin=0, vmax=1)
             for place, name in enumerate(CLASSES):
-                left, top = self._corner(place)
-                axis.text(left + 15.5, top - 1.5, name, ha="center", va="bottom", fontsize=10)
+                left, top = place % 5 * (32 + self.GAP), place // 5 * (32 + self.TOP)
+                axis.text(left + 15.5, top + self.TOP - 1.5, name, ha="center", va="bottom", fontsize=10)
+            self._title = self._canvas.figure.text(0.5, 0.93, "", ha="center", fontsize=11)
             self._scale = self._canvas.figure.text(0.5, 0.03, "", ha="center", fontsize=9)
 
-    def _corner(self, place: int) -> tuple[int, int]:
-        return place % 5 * (32 + self.GAP), place // 5 * (32 + self.TOP) + self.TOP
+    def _mosaic(self) -> np.ndarray:
+        return np.vstack([np.hstack(self._tiles[:5]), np.hstack(self._tiles[5:])])[:, : -self.GAP]
 
-    def draw(self, weights: np.ndarray | None, scale: float | None = None, title: str = "") -> bytes:
+    def draw(self, weights: np.ndarray, scale: float | None = None, title: str = "") -> bytes:
         """Return a PNG of (3072, 10) weights; `scale` is the size shown as full colour, their usual one by default."""
-        weights = np.zeros((3072, 10)) if weights is None else np.nan_to_num(weights, nan=0.0, posinf=0.0, neginf=0.0)
+        weights = _finite(weights)
         scale = scale or usual_scale(weights)
-        for place, template in enumerate(weights.T):
-            left, top = self._corner(place)
-            self._mosaic[top : top + 32, left : left + 32] = signed_image(template, scale)
-        self._shown.set_data(self._mosaic)
+        for tile, template in zip(self._tiles, weights.T, strict=True):
+            tile[self.TOP :, :32] = signed_image(template, scale)
+        self._shown.set_data(self._mosaic())
         self._scale.set_text(f"mid-grey: 0    brightest: +{scale:.2g}    darkest: −{scale:.2g}")
         self._title.set_text(title)
         return self._canvas.png()
 
-    def draw_pair(self, first: Trial, second: Trial) -> list[bytes]:
-        """Return three PNGs on one scale: the templates of two trials, and the first less the second."""
-        pair = [np.nan_to_num(trial.learned.weights, nan=0.0, posinf=0.0, neginf=0.0) for trial in (first, second)]
-        scale = max(map(usual_scale, pair))
-        between = f"{first.name} less {second.name}"
-        return [
-            self.draw(weights, scale, title)
-            for weights, title in zip([*pair, pair[0] - pair[1]], (first.label, second.label, between), strict=True)
-        ]
-
-
-class Comparison:
-    """Validation accuracy and loss of several trials in one frame, each with its colour, line and marker.
-
-    A trial keeps its look as long as it is shown, and no two that are shown look the same. Markers take turns, so that
-    of two runs that are equal both are to be seen.
-    """
-
-    def __init__(self):
-        with style.context(STYLE):
-            self._left, self._right = Canvas(4.2, 3.6), Canvas(4.2, 3.6)
-            self._accuracy, self._loss = (canvas.axes(0.85, 0.55, 0.15, 1.0) for canvas in (self._left, self._right))
-            _name_axes(self._accuracy, self._loss, "validation ")
-        self._looks: dict[int, int] = {}  # of each trial shown, by its number
-
-    def draw(self, trials: list[Trial]) -> tuple[list[bytes], list[Points]]:
-        """Return two PNGs, accuracy and loss, of at most `MOST_COMPARED` trials, and what the pointer can read."""
-        trials = [trial for trial in trials if trial.run is not None][-MOST_COMPARED:]
-        self._looks = {trial.number: self._looks[trial.number] for trial in trials if trial.number in self._looks}
-        for trial in trials:
-            free = [look for look in range(MOST_COMPARED) if look not in self._looks.values()]
-            usual = (trial.number - 1) % MOST_COMPARED
-            self._looks.setdefault(trial.number, usual if usual in free else free[0] if free else usual)
-        best = max((float(trial.learned.validation_accuracy.max(initial=0.0)) for trial in trials), default=0.0)
-        self._accuracy.set_ylim(0, max(0.5, 1.1 * best))
-        _loss_scale(self._loss, [trial.learned.validation_loss for trial in trials])
-        points = []
-        with style.context(STYLE):
-            for canvas, axis, kind in ((self._left, self._accuracy, "accuracy"), (self._right, self._loss, "loss")):
-                for artist in [*axis.lines, *canvas.figure.legends]:
-                    artist.remove()
-                _steps_axis(axis, max([trial.settings.steps for trial in trials], default=1_000))
-                for turn, trial in enumerate(trials):
-                    look = self._looks[trial.number]
-                    each = 5 if len(trial.learned.validation_step) >= 10 else 1  # of how many points one is marked
-                    axis.plot(
-                        trial.learned.validation_step, getattr(trial.learned, f"validation_{kind}"),
-                        color=CLASS_COLOURS[look], marker=CLASS_MARKERS[look], linestyle=LINES[look % len(LINES)],
-                        markevery=(turn % each, each), markersize=5, linewidth=1.5, label=_shortened(trial),
-                    )  # fmt: skip
-                if trials:
-                    canvas.figure.legend(*axis.get_legend_handles_labels(), loc="upper center", ncols=2, fontsize=8,
-                                         handlelength=1.9, handletextpad=0.4, columnspacing=0.6, labelspacing=0.4,
-                                         borderaxespad=0.2)  # fmt: skip
-                points.append(_read(canvas, axis, [
-                    (trial.label, trial.learned.validation_step, getattr(trial.learned, f"validation_{kind}"))
-                    for trial in trials]))  # fmt: skip
-        return [self._left.png(), self._right.png()], points
-
-
-def _shortened(trial: Trial, most: int = 26) -> str:
-    """Return a name of which two fit side by side into a legend."""
-    title = trial.title if len(trial.title) <= most else trial.title[: most - 1] + "…"
-    return f"{trial.number}: {title}" if title else trial.name
-
-
-def _fill(bars, widths: np.ndarray, winner: int | None, truth: int | None) -> None:
-    """Give ten bars their widths; the winner's is blue, that of the true class is hatched."""
-    for place, bar in enumerate(bars):
-        bar.set(width=widths[place], facecolor=BLUE if place == winner else GREY, hatch="//" if place == truth else "",
-                edgecolor="white")  # fmt: skip
+    def draw_pair(self, first: Trial, second: Trial) -> list[tuple[str, bytes]]:
+        """Return three names, each with a PNG, on one scale: two trials' templates, and their difference."""
+        one, other = (_finite(trial.run.weights) for trial in (first, second))
+        scale = max(usual_scale(one), usual_scale(other))
+        named = (first.label, one), (second.label, other), (f"{first.name} less {second.name}", one - other)
+        return [(name, self.draw(weights, scale, name)) for name, weights in named]
 
 
 class Scores:
-    """One test image and its ten scores, as bars that move while the model trains."""
+    """One image and its ten scores, as bars that move: in one picture, or (`apart`) the image in one of its own."""
 
-    def __init__(self):
+    def __init__(self, apart: bool = False):
         with style.context(STYLE):
-            self._canvas = Canvas(4.2, 2.4)
-            picture = self._canvas.axes(0.05, 0.5, 2.75, 0.5)
-            picture.axis("off")
-            self._image = picture.imshow(np.zeros((32, 32, 3), np.uint8))
-            self._title = self._canvas.figure.text(0.18, 0.87, "", ha="center", fontsize=9)
-            self._answer = self._canvas.figure.text(0.18, 0.08, "", ha="center", fontsize=9)
-            self._axis = self._canvas.axes(2.4, 0.32, 0.15, 0.1)
-            self._bars = self._axis.barh(range(10), np.zeros(10), height=0.7, color=GREY)
-            self._axis.axvline(0, color="black", linewidth=1)
-            self._axis.set_yticks(range(10), CLASSES, fontsize=9)
-            self._axis.tick_params(axis="y", length=0)
-            self._axis.tick_params(axis="x", labelsize=8)
-            self._axis.set_xlabel("score", fontsize=9, labelpad=0)
-            self._axis.xaxis.set_major_locator(MaxNLocator(4))
-            self._axis.invert_yaxis()
+            self._canvases = [Canvas(4.2, 3.1), Canvas(4.2, 3.1)] if apart else [Canvas(4.2, 2.4)]
+            # Where it lies apart, panel.prediction.html says as shares of the picture: it can be drawn on there.
+            self._image = self._canvases[0].image(*((0.9, 0.2, 0.9, 0.5) if apart else (0.05, 0.5, 2.75, 0.5)))
+            self._title = self._image.axes.set_title("", fontsize=11 if apart else 9)
+            axis = self._canvases[-1].axes(*((0.72, 0.4, 1.6, 0.3) if apart else (2.1, 0.35, 1.0, 0.05)))
+            size = 10 if apart else 8
+            self._bars = axis.barh(range(10), np.zeros(10), height=0.7)
+            self._numbers = [axis.text(1.04, place, "", transform=axis.get_yaxis_transform(), va="center",
+                                       fontsize=size) for place in range(10)]  # fmt: skip
+            axis.axvline(0, color="black", linewidth=1)
+            axis.set_yticks(range(10), CLASSES, fontsize=size)
+            axis.tick_params(axis="y", length=0)
+            axis.tick_params(axis="x", labelsize=8)
+            axis.set_xlabel("score, and probability", fontsize=9, labelpad=0)
+            axis.xaxis.set_major_locator(MaxNLocator(4))
+            axis.invert_yaxis()
+            self._axis = axis
 
-    def draw(self, row: np.ndarray, logits: np.ndarray, title: str, truth: int) -> bytes:
-        """Return a PNG of an image (3072,) uint8 and its scores (10,); the bar of the true class is hatched."""
+    def draw(self, row: np.ndarray, logits: np.ndarray, title: str, truth: int | None) -> list[bytes]:
+        """Return the PNGs of an image (3072,) uint8 and its scores (10,).
+
+        The bar of the answer is blue, that of the true class hatched. Scores that are all 0 give no answer.
+        """
         self._image.set_data(to_image(row))
         self._title.set_text(title)
-        logits = np.nan_to_num(logits, nan=0.0, posinf=0.0, neginf=0.0)
-        winner = int(logits.argmax())
-        _fill(self._bars, logits, winner if logits.any() else None, truth)
+        logits = _finite(logits)
+        winner = int(logits.argmax()) if logits.any() else None
+        parts = zip(self._bars, self._numbers, logits, probabilities(logits), strict=True)
+        for place, (bar, number, score, probability) in enumerate(parts):
+            bar.set(width=score, facecolor=BLUE if place == winner else GREY, edgecolor="white",
+                    hatch="//" if place == truth else "")  # fmt: skip
+            number.set_text(f"{score:+.1f}, {probability:.0%}{' ← true' * (place == truth)}".replace("-", "−"))
+            number.set_fontweight("bold" if place == winner else "normal")
         reach = max(1.0, 1.1 * float(np.abs(logits).max()))
         self._axis.set_xlim(-reach, reach)
-        self._answer.set_text(f"answer: {CLASSES[winner]}" if logits.any() else "no answer yet")
-        return self._canvas.png()
+        return [canvas.png() for canvas in self._canvases]
 
 
-class Prediction:
-    """One image, its ten scores and probabilities, and what each position adds to two of the scores."""
-
-    AREA = (0.9 / 4.2, 0.5 / 3.1, 2.4 / 4.2, 2.4 / 3.1)  # of the image in its picture: left, top, width, height
+class Maps:
+    """What each position of an image adds to two of its scores."""
 
     def __init__(self):
+        self._canvases = Canvas(4.2, 2.9), Canvas(4.2, 2.9)
         with style.context(STYLE):
-            self._top, self._bottom = Canvas(4.2, 3.1), Canvas(4.2, 3.1)
-            picture = self._top.axes(0.9, 0.2, 0.9, 0.5)
-            picture.axis("off")
-            self._image = picture.imshow(np.zeros((32, 32, 3), np.uint8))
-            self._title = picture.set_title("")
-            bars = self._bottom.axes(0.72, 0.2, 1.25, 0.5)
-            bars.set_title("probability, and score", fontsize=11)
-            bars.set_xlim(0, 1)
-            bars.set_xticks([])
-            bars.spines["bottom"].set_visible(False)
-            self._bars = bars.barh(range(10), np.zeros(10), height=0.7, color=GREY)
-            bars.set_yticks(range(10), CLASSES)
-            bars.tick_params(axis="y", length=0)
-            bars.invert_yaxis()
-            self._numbers = [bars.text(0, place, "", va="center", fontsize=10) for place in range(10)]
-            self._maps = [Canvas(4.2, 2.9) for _ in range(2)]
-            self._parts = []
-            for canvas in self._maps:
-                axis = canvas.axes(0.2, 0.2, 1.2, 0.55)
-                axis.axis("off")
-                heat = axis.imshow(np.zeros((32, 32)), cmap=SIGNED_COLOURS, vmin=-1, vmax=1)
-                bar = canvas.figure.add_axes((0.78, 0.12, 0.035, 0.62))
-                canvas.figure.colorbar(heat, cax=bar, ticks=[-1, 0, 1])
-                self._parts.append((heat, axis, bar))
+            self._heats = [canvas.image(0.2, 0.2, 1.2, 0.55) for canvas in self._canvases]
+            for canvas, heat in zip(self._canvases, self._heats, strict=True):
+                heat.set(cmap=SIGNED_COLOURS, clim=(-1, 1), data=np.zeros((32, 32)))
+                canvas.figure.colorbar(heat, cax=canvas.figure.add_axes((0.78, 0.12, 0.035, 0.62)))
 
-    def draw(self, row: np.ndarray, logits: np.ndarray, probabilities: np.ndarray, title: str,
-             contributions: list[tuple[str, np.ndarray]], truth: int | None) -> list[bytes]:  # fmt: skip
-        """Return four PNGs: the image, the bars, and a map for each (name, (32, 32) contributions), on one scale."""
-        self._image.set_data(to_image(row))
-        self._title.set_text(title)
-        winner = int(probabilities.argmax())
-        _fill(self._bars, probabilities, winner, truth)
-        for place, number in enumerate(self._numbers):
-            mark = "  ← true" if place == truth else ""
-            number.set_text(f"{probabilities[place]:.0%}, {logits[place]:+.1f}{mark}".replace("-", "−"))
-            number.set(x=probabilities[place] + 0.02, fontweight="bold" if place == winner else "normal")
+    def draw(self, contributions: list[tuple[str, np.ndarray]]) -> list[bytes]:
+        """Return a PNG for each (name, (32, 32) contributions), on one scale."""
         scale = max(usual_scale(values) for _, values in contributions)
-        for (name, values), (heat, axis, bar) in zip(contributions, self._parts, strict=True):
+        for (name, values), heat in zip(contributions, self._heats, strict=True):
             heat.set_data(values / scale)
-            axis.set_title(name, fontsize=11)
-            bar.set_yticks([-1, 0, 1], [f"−{scale:.2g}", "0", f"+{scale:.2g}"])
-        return [self._top.png(), self._bottom.png(), *(canvas.png() for canvas in self._maps)]
+            heat.axes.set_title(name, fontsize=11)
+            heat.colorbar.set_ticks([-1, 0, 1], labels=[f"−{scale:.2g}", "0", f"+{scale:.2g}"])
+        return [canvas.png() for canvas in self._canvases]
 
 
-def shrinking_steps(pictures: list[tuple[str, Image.Image]]) -> bytes:
-    """Return a PNG of the pictures side by side, each with its caption: what was done to a learner's own image."""
-    with style.context(STYLE):
-        canvas = Canvas(4.2, 1.9)
-        for place, (caption, picture) in enumerate(pictures):
-            axis = canvas.figure.add_axes(((place + 0.05) / len(pictures), 0.05, 0.9 / len(pictures), 0.72))
-            axis.imshow(np.asarray(picture))
-            axis.axis("off")
-            axis.set_title(caption, fontsize=10)
-        return canvas.png()
+@in_series_style
+def shrinking_steps(pictures: list[tuple[str, Image.Image]]) -> Figure:
+    """Draw pictures side by side, each below its caption: what was done to a learner's own."""
+    figure, axes = new_figure(1, len(pictures), width=4.2, height=1.9)
+    for axis, (caption, picture) in zip(axes, pictures, strict=True):
+        axis.imshow(picture)
+        axis.axis("off")
+        axis.set_title(caption, fontsize=10)
+    figure.words = f"How a picture becomes one that the model reads: {', then '.join(name for name, _ in pictures)}"
+    return figure

@@ -5,7 +5,19 @@ import numpy as np
 from helpers.data import scale_pixels, to_image
 from helpers.softmax import Run, predict_logits
 
-COLOURS = ("as they are", "inverted", "grey", "red and blue swapped", "half as bright")
+COLOURS = {
+    "as they are": lambda picture: picture,
+    "inverted": lambda picture: 255 - picture,
+    "grey": lambda picture: np.repeat(picture.mean(axis=2, keepdims=True).round(), 3, axis=2),
+    "red and blue swapped": lambda picture: picture[..., ::-1],
+    "half as bright": lambda picture: picture // 2,
+}
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Return the softmax of ten scores, (10,)."""
+    powers = np.exp(logits - logits.max())
+    return powers / powers.sum()
 
 
 def explain(run: Run, row: np.ndarray, truth: int | None = None) -> dict:
@@ -22,12 +34,11 @@ def explain(run: Run, row: np.ndarray, truth: int | None = None) -> dict:
         what each position adds to each class's score; the bias is the rest.
     """
     logits = predict_logits(row[np.newaxis], run)[0]
-    powers = np.exp(logits - logits.max())
     pixels = scale_pixels(row[np.newaxis], run.mean, run.divide_by)[0]
     second, winner = logits.argsort()[-2:]
     return {
         "logits": logits,
-        "probabilities": powers / powers.sum(),
+        "probabilities": probabilities(logits),
         "winner": int(winner),
         "other": int(second if truth is None or truth == winner else truth),
         "contributions": (run.weights * pixels[:, np.newaxis]).T.reshape(10, 3, 32, 32).sum(axis=1),
@@ -41,7 +52,7 @@ def change_image(
     right: int = 0,
     down: int = 0,
     mirrored: bool = False,
-    colours: str = COLOURS[0],
+    colours: str = "as they are",
     patch: int = 0,
     patch_left: int = 0,
     patch_top: int = 0,
@@ -59,22 +70,11 @@ def change_image(
         patch_left, patch_top: its corner, 0 to 31.
         covered: (32, 32) bool, pixels to cover besides; none by default.
     """
-    picture = np.array(to_image(row))
-    if mirrored:
-        picture = picture[:, ::-1]
+    picture = to_image(row)[:, :: -1 if mirrored else 1]
     places = np.arange(32)
     picture = picture[np.clip(places - down, 0, 31)][:, np.clip(places - right, 0, 31)]
-    if colours == "inverted":
-        picture = 255 - picture
-    elif colours == "grey":
-        picture = np.repeat(picture.mean(axis=2, keepdims=True).round(), 3, axis=2)
-    elif colours == "red and blue swapped":
-        picture = picture[:, :, ::-1]
-    elif colours == "half as bright":
-        picture = picture // 2
-    picture = np.array(picture, np.uint8)
-    square = slice(patch_top, patch_top + patch), slice(patch_left, patch_left + patch)
-    picture[square] = to_image(mean).round()[square]
-    if covered is not None:
-        picture[covered] = to_image(mean).round()[covered]
+    picture = np.array(COLOURS[colours](picture), np.uint8)
+    hidden = np.zeros((32, 32), bool) if covered is None else covered.copy()
+    hidden[patch_top : patch_top + patch, patch_left : patch_left + patch] = True
+    picture[hidden] = to_image(mean).round()[hidden]
     return picture.transpose(2, 0, 1).reshape(3072)

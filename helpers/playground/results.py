@@ -12,9 +12,6 @@ import numpy as np
 from helpers.errors import ArgumentError
 from helpers.playground.training import LONGEST_TITLE, Settings, Trial, best_trial
 
-WORDS = {"divide_by": "pixels divided by"} | {
-    name: name.replace("_", " ") for name in ("learning_rate", "batch_size", "weight_decay")
-}
 RESULTS = ("training_accuracy", "validation_accuracy", "validation_loss")
 COLUMNS = ("run", "name", *asdict(Settings()), "steps_done", "learning_rates", *RESULTS, "diverged", "best", "guess")
 
@@ -42,14 +39,16 @@ def _number(value: float) -> str:
 
 
 def _rates(trial: Trial) -> str:
-    turns = [_number(rate) for _, rate in trial.rates] or [_number(trial.settings.learning_rate)]
-    return " → ".join(turns)
+    return " → ".join(_number(rate) for _, rate in trial.rates or [(0, trial.settings.learning_rate)])
 
 
 def _differing(settings: Settings, other: Settings) -> str:
     """Return in words what sets settings apart from others: "learning rate 0.1, batch size 20"."""
-    found = {WORDS.get(name, name): value for name, value in settings.differences(other).items()}
-    return ", ".join(f"{name} {_number(v) if isinstance(v, float) else v}" for name, v in found.items())
+    words = [
+        f"{name.replace('_', ' ')} {_number(value) if isinstance(value, float) else value}"
+        for name, value in settings.differences(other).items()
+    ]
+    return ", ".join(words).replace("divide by", "pixels divided by")
 
 
 def table_rows(trials: list[Trial]) -> list[dict[str, str]]:
@@ -78,13 +77,6 @@ def table_rows(trials: list[Trial]) -> list[dict[str, str]]:
     ]
 
 
-def differing_rows(trials: list[Trial], always: tuple[str, ...] = ("run",)) -> list[dict[str, str]]:
-    """Return the rows of the table without the columns in which all agree, but for those named in `always`."""
-    rows = table_rows(trials)
-    shown = [name for name in rows[0] if name in always or len({row[name] for row in rows}) > 1] if rows else []
-    return [{name: row[name] for name in shown} for row in rows]
-
-
 def text_table(trials: list[Trial]) -> str:
     """Return the names, results and guesses of the trials, in columns narrow enough for a small window."""
     rows = table_rows(trials)
@@ -97,30 +89,30 @@ def text_table(trials: list[Trial]) -> str:
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
-def html_table(trials: list[Trial], shown: set[int]) -> str:
+def html_table(trials: list[Trial], shown: list[int]) -> str:
     """Return names, results and what differs as an HTML table, with controls to show, name, repeat and remove a run.
 
     Args:
         trials: the trials.
         shown: numbers of those whose curves are shown.
     """
-    rows, best = differing_rows(trials, ("run", "name", "validation", "training", "result")), best_trial(trials)
+    rows, best = table_rows(trials), best_trial(trials)
     if not rows:
         return "<p>No runs yet. Press Start.</p>"
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ["shown", *rows[0], "actions"])
+    columns = [name for name in rows[0] if name in ("validation", "training", "result")
+               or (name not in ("run", "name") and len({row[name] for row in rows}) > 1)]  # fmt: skip
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("shown", "run", "name", *columns, "actions"))
     body = ""
     for trial, row in zip(trials, rows, strict=True):
         name, number = trial.name, trial.number
-        cells = "".join(f"<td>{escape(value)}</td>" for column, value in row.items() if column not in ("run", "name"))
-        ticked = " checked" if number in shown else ""
-        able = "disabled " if trial.run is None else ""
+        ticked = " checked" * (number in shown) + " disabled" * (not trial.run.step)
         body += (
-            f'<tr{" class=best" if trial is best else ""}><td><input type="checkbox" name="show:{number}"{ticked} '
-            f'{able}aria-label="Show the curves of {name}" title="Show or hide its curves"></td>'
-            f'<th scope="row">{name}</th><td>'
-            f'<input type="text" name="title:{number}" value="{escape(trial.title)}" size="24" '
-            f'placeholder="{escape(row["name"])}" maxlength="{LONGEST_TITLE}" '
-            f'aria-label="Name of {name}" title="Give the run a name of your own"></td>{cells}'
+            f'<tr{" class=best" * (trial is best)}><td><input type="checkbox" name="show:{number}"{ticked} '
+            f'aria-label="Show the curves of {name}" title="Show or hide its curves"></td><th scope="row">{name}</th>'
+            f'<td><input type="text" name="title:{number}" value="{escape(trial.title)}" size="24" maxlength='
+            f'"{LONGEST_TITLE}" placeholder="{escape(row["name"])}" aria-label="Name of {name}" '
+            'title="Give the run a name of your own"></td>'
+            f"{''.join(f'<td>{escape(row[column])}</td>' for column in columns)}"
             f'<td><button type="button" name="again:{number}" title="Set the controls to the settings of {name}" '
             f'aria-label="Use the settings of {name}">use</button> <button type="button" name="remove:{number}" '
             f'title="Forget {name}" aria-label="Remove {name}">remove</button></td></tr>'
@@ -134,11 +126,9 @@ def comparison_words(trials: list[Trial]) -> str:
     ends = "; ".join(
         f"{trial.label} {'diverges at' if trial.diverged else 'ends at'} {percent(trial.validation_accuracy)}"
         for trial in trials
-        if trial.run is not None
+        if trial.run.step
     )
-    return (
-        f"Validation accuracy, and beside it validation loss, against steps, one curve a run: {ends or 'no run yet'}."
-    )
+    return f"Validation accuracy, and beside it validation loss, against steps, one curve a run: {ends or 'none yet'}."
 
 
 def csv_text(trials: list[Trial]) -> str:
@@ -199,20 +189,17 @@ def parameters_cell(trial: Trial) -> str:
     return "\n".join(lines)
 
 
-def status(trial: Trial | None, running: bool, problem: str = "") -> str:
+def status(trial: Trial, running: bool = False) -> str:
     """Return what there is to say about the newest trial, in one or two sentences."""
-    if problem:
-        return problem
-    if trial is None:
+    if trial.number == 0:
         return "Ready. Choose settings, or a preset, and press Start."
-    run, settings = trial.run, trial.settings
-    if run is None:
+    if not trial.step:
         return f"{trial.label} begins."
-    where = f"{trial.label}, step {trial.step:,} of {settings.steps:,} ({trial.epochs:.2f} epochs)"
+    where = f"{trial.label}, step {trial.step:,} of {trial.settings.steps:,} ({trial.epochs:.2f} epochs)"
     if trial.overflowed:
         return f"{where}: it diverges. The numbers have grown too large to go on. Lower the learning rate."
     if trial.diverged:
-        loss = float(np.mean(run.loss[-max(1, trial.step // 10) :]))
+        loss = float(np.mean(trial.run.loss[-max(1, trial.step // 10) :]))
         words = f"{where}: it diverges. The loss is {loss:,.2f}, and guessing has 2.30. Lower the learning rate."
     else:
         words = f"{where}: training accuracy {percent(trial.training_accuracy)}"
@@ -228,9 +215,9 @@ def status(trial: Trial | None, running: bool, problem: str = "") -> str:
     return " ".join(filter(None, (words, verdict(trial), "Done: see Compare, below.")))
 
 
-def what_go_on_keeps(trial: Trial | None, settings: Settings) -> str:
+def what_go_on_keeps(trial: Trial, settings: Settings) -> str:
     """Return which settings a stopped trial keeps though the controls say otherwise; empty where there are none."""
-    if trial is None or trial.done or trial.loaded:
+    if trial.number == 0 or trial.done:
         return ""
     kept = _differing(trial.settings, replace(settings, learning_rate=trial.settings.learning_rate,
                                               steps=trial.settings.steps))  # fmt: skip

@@ -1,11 +1,11 @@
 """Training that can be watched: a run goes on in slices, in a thread of its own, and can be stopped between them."""
 
 import atexit
+import contextlib
 import math
 import re
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -26,39 +26,45 @@ WHOLE = ("seed", "batch_size", "steps", "images")
 THOUSANDS = re.compile(r"\d{1,3}([.,_'\s]\d{3})+")
 
 
-def read_value(name: str, written) -> int | float | str:
-    """Return a setting as the number or name that a learner means by what they wrote.
+def _read(written, whole: bool):
+    """Return the number that a learner means by what they wrote; where it is none, what they wrote.
 
     A decimal comma counts as a point; what stands between the thousands of a whole number counts as nothing.
-
-    Raises:
-        ArgumentError: it is no value that the setting called `name` can have.
     """
-    value = written.strip() if isinstance(written, str) else written
-    if isinstance(written, str) and name != "schedule":
-        if name in WHOLE and THOUSANDS.fullmatch(value):
-            value = re.sub(r"\D", "", value)
-        try:
-            number = float(value.replace(",", "."))
-            value = int(number) if name in WHOLE and number.is_integer() else number
-        except ValueError:
-            pass  # it stays a text, and is refused below
+    if not isinstance(written, str):
+        return written
+    value = written.strip().replace("−", "-")
+    if whole and THOUSANDS.fullmatch(value):
+        return int(re.sub(r"\D", "", value))
+    with contextlib.suppress(ValueError):
+        number = float(value.replace(",", "."))
+        return int(number) if whole and number.is_integer() else number
+    return value
+
+
+def read_value(name: str, written) -> int | float | str:
+    """Return a setting as the number or name that is meant; raise `ArgumentError` where it can have no such value."""
+    value = _read(written, name in WHOLE)
     _check(**{name: value})
     return value
 
 
-def read_index(written, count: int) -> int:
-    """Return which of `count` images is meant, counted from 0; raise `ArgumentError` where it is none."""
-    index = read_value("seed", written)
-    check_settings(index=index, images=count)
-    return int(index)
+def read_whole(name: str, written, least: int, most: int) -> int:
+    """Return a whole number that is meant; raise `ArgumentError` where it is none, or out of reach."""
+    value = _read(written, True)
+    _check_whole(name, value, least, most)
+    return int(value)
+
+
+def _check_whole(name: str, value, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
+        raise ArgumentError(f"{name} = {value!r} makes no sense. Give a whole number, {least} to {most:,}.")
 
 
 def _check(images=MOST_IMAGES, **others) -> None:
     """Raise `ArgumentError` for the first of some settings that makes no sense by itself."""
     check_settings(**others)
-    if isinstance(images, bool) or not isinstance(images, (int, np.integer)) or not 1 <= images <= MOST_IMAGES:
-        raise ArgumentError(f"images = {images!r} makes no sense. Give a whole number, 1 to {MOST_IMAGES:,}.")
+    _check_whole("images", images, 1, MOST_IMAGES)
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,9 @@ PRESETS = {
 }
 
 
+NOTHING = Run(np.zeros((3072, 10), np.float32), np.zeros(10, np.float32), np.zeros(3072, np.float32), 255.0)
+
+
 @dataclass(frozen=True)
 class Trial:
     """A run with its number, its settings, a title, what the learner guessed, each (step, rate) turned to, its results.
@@ -121,9 +130,9 @@ class Trial:
     """
 
     number: int
-    settings: Settings
+    settings: Settings = Settings()
     guess: str = ""
-    run: Run | None = None  # None before the first slice, and where the trial comes from a table
+    run: Run = NOTHING  # before the first slice, and where the trial comes from a table
     rates: tuple[tuple[int, float], ...] = ()
     title: str = ""  # the preset's name, or what the learner wrote
     step: int = 0
@@ -143,13 +152,7 @@ class Trial:
 
     @property
     def loaded(self) -> bool:
-        return self.run is None and self.step > 0
-
-    @property
-    def learned(self) -> Run:
-        """The run itself; there is none before its first slice, or out of a table."""
-        assert self.run is not None
-        return self.run
+        return self.step > self.run.step
 
     @property
     def epochs(self) -> float:
@@ -163,7 +166,7 @@ class Trial:
     @property
     def overflowed(self) -> bool:
         """True if the run has no numbers left to go on with."""
-        return self.run is not None and not (math.isfinite(self.run.loss[-1]) and np.isfinite(self.run.weights).all())
+        return not all(np.isfinite(numbers).all() for numbers in (self.run.loss[-1:], self.run.weights))
 
     def grown(self, run: Run, rates: tuple[tuple[int, float], ...]) -> "Trial":
         """Return the trial with a run that has come further, and its results."""
@@ -187,6 +190,9 @@ class Trial:
         return self.guess == self.outcome if self.guess and self.outcome else None
 
 
+NO_TRIAL = Trial(0)
+
+
 def best_trial(trials: list[Trial]) -> Trial | None:
     """Return the trial with the highest validation accuracy (the earliest of equals), or None."""
     known = [trial for trial in trials if not math.isnan(trial.validation_accuracy)]
@@ -205,36 +211,24 @@ class Trainer:
         self.training, self.validation = split_indices(len(data.labels_train))
         self.trials: list[Trial] = []
         self.pace = math.inf  # steps a second, at the most
-        self.seconds_left = math.nan
         self.problem = ""  # one sentence, if the last run broke off by an error
+        self.running = False
         self.changed = changed
         self._data = data
         self._means: dict[tuple, np.ndarray] = {}
         self._lock = threading.RLock()
         self._stop = threading.Event()
-        self._running = False
         self._ended = threading.Event()  # not Thread.join: interrupted, that takes a thread for dead that is alive
         self._ended.set()
         self._rate = 0.0
         self._end = math.inf  # the step to pause at
         self._count = 0  # of all trials that ever were
-        _stop_at_exit(self)
-
-    @property
-    def running(self) -> bool:
-        return self._running
+        atexit.register(_bring_to_end, self._stop, self._ended)
 
     @property
     def current(self) -> Trial | None:
         """The newest trial that was trained here."""
         return next((trial for trial in reversed(self.trials) if not trial.loaded), None)
-
-    @property
-    def _now(self) -> Trial:
-        """The trial under way."""
-        trial = self.current
-        assert trial is not None
-        return trial
 
     def trial(self, number: int) -> Trial:
         """Return the trial with this number; raise `ArgumentError` where there is none."""
@@ -250,30 +244,8 @@ class Trainer:
         Raises `ArgumentError` where the settings make no sense together.
         """
         check_settings(images=settings.images, batch_size=settings.batch_size)
-        if self._stop.is_set():
-            self._ended.wait()
-        with self._lock:
-            if self._running:
-                return False
-            self.keep(Trial(0, settings, guess, title=title[:LONGEST_TITLE]))
-            self._launch(settings.learning_rate, pause_after)
-        return True
-
-    def renew(self, settings: Settings, guess: str, title: str) -> Trial | None:
-        """Return the finished trial that has just these, with its rate never turned, and make it the newest; or None.
-
-        While a run is under way there is none.
-        """
-        with self._lock:
-            for place, trial in enumerate(self.trials):
-                same = (trial.settings, trial.guess, trial.title) == (settings, guess, title) and trial.run
-                if same and not self._running and len(trial.rates) == 1 and (trial.done or trial.overflowed):
-                    self.trials.append(self.trials.pop(place))
-                    break
-            else:
-                return None
-        self.changed()
-        return trial
+        trial = Trial(0, settings, guess, title=title[:LONGEST_TITLE])
+        return self._launch(lambda: self.keep(trial), settings.learning_rate, pause_after)
 
     def go_on(self, learning_rate: float, steps: int, pause_after: float = math.inf) -> bool:
         """Continue the newest trial up to `steps`; return False, and do nothing, while it is running.
@@ -281,11 +253,8 @@ class Trainer:
         Raises `ArgumentError` where there is nothing to go on with.
         """
         check_settings(learning_rate=learning_rate, steps=steps)
-        if self._stop.is_set():
-            self._ended.wait()
-        with self._lock:
-            if self._running:
-                return False
+
+        def lengthened() -> Trial:
             trial = self.current
             if trial is None:
                 raise ArgumentError("There is no run to go on with. Press Start.")
@@ -293,15 +262,30 @@ class Trainer:
                 raise ArgumentError(f"{trial.name} has overflowed: it has no numbers to go on with. Press Start.")
             if trial.step >= steps:
                 raise ArgumentError(f"{trial.name} has done {trial.step:,} steps. Give more steps to go on.")
-            self._put(replace(trial, settings=replace(trial.settings, steps=steps)))
-            self._launch(learning_rate, pause_after)
-        return True
+            return self._put(replace(trial, settings=replace(trial.settings, steps=steps)))
 
-    def keep(self, trial: Trial) -> None:
-        """Add a trial; it gets the next number."""
+        return self._launch(lengthened, learning_rate, pause_after)
+
+    def renew(self, settings: Settings, guess: str, title: str) -> Trial | None:
+        """Return the finished trial that has just these, with its rate never turned, and make it the newest; or None.
+
+        While a run is under way there is none.
+        """
+        with self._lock:
+            for trial in [] if self.running else self.trials:
+                same = (trial.settings, trial.guess, trial.title) == (settings, guess, title)
+                if same and len(trial.rates) == 1 and (trial.done or trial.overflowed):
+                    self.trials = [each for each in self.trials if each is not trial] + [trial]
+                    self.changed()
+                    return trial
+        return None
+
+    def keep(self, trial: Trial) -> Trial:
+        """Add a trial; it gets the next number. Return it."""
         with self._lock:
             self._count += 1
             self.trials.append(replace(trial, number=self._count))
+            return self.trials[-1]
 
     def rename(self, number: int, title: str) -> None:
         """Give a trial a title."""
@@ -313,13 +297,14 @@ class Trainer:
         """Forget a trial. Raises `ArgumentError` where there is none, or it is under way."""
         with self._lock:
             trial = self.trial(number)
-            if self._running and trial.number == self._now.number:
+            if self.running and trial is self.current:
                 raise ArgumentError(f"{trial.name} is under way. Press Stop before you remove it.")
-            self.trials[:] = [each for each in self.trials if each.number != number]
+            self.trials = [each for each in self.trials if each is not trial]
         self.changed()
 
-    def _put(self, trial: Trial) -> None:
+    def _put(self, trial: Trial) -> Trial:
         self.trials[[each.number for each in self.trials].index(trial.number)] = trial
+        return trial
 
     def turn(self, learning_rate: float) -> None:
         """Let the run that is under way go on at another learning rate."""
@@ -328,8 +313,7 @@ class Trainer:
 
     def stop(self) -> None:
         """Ask the run to stop after the present slice; what was learned is kept."""
-        if self._running:
-            self._stop.set()
+        self._stop.set()
 
     def wait(self) -> None:
         """Return when no run is under way; an interrupt stops it."""
@@ -346,66 +330,62 @@ class Trainer:
             return self.training
         return np.random.default_rng(settings.seed).permutation(self.training)[: settings.images]
 
-    def _launch(self, learning_rate: float, pause_after: float) -> None:
-        self._end = self._now.step + pause_after
-        self._rate, self._running, self.problem, self.seconds_left = learning_rate, True, "", math.nan
-        self._stop.clear()
-        self._ended.clear()
-        threading.Thread(target=self._train, name="playground", daemon=True).start()
+    def _launch(self, choose: Callable[[], Trial], learning_rate: float, pause_after: float) -> bool:
+        """Train the trial that `choose` returns; return False, and do nothing, while one is running."""
+        if self._stop.is_set():
+            self._ended.wait()
+        with self._lock:
+            if self.running:
+                return False
+            trial = choose()
+            self._end = trial.step + pause_after
+            self._rate, self.running, self.problem = learning_rate, True, ""
+            self._stop.clear()
+            self._ended.clear()
+            threading.Thread(target=self._train, args=(trial,), name="playground", daemon=True).start()
+        return True
 
-    def _train(self) -> None:
+    def _train(self, trial: Trial) -> None:
         try:
-            rows = self.learned_from(self._now.settings)
-            begun, first, slice_steps = time.monotonic(), self._now.step, 5
-            while not (self._stop.is_set() or self._now.done or self._now.overflowed):
-                if (left := self._end - self._now.step) <= 0:
-                    break
-                slice_begun, slice_steps = time.monotonic(), int(min(slice_steps, left))
-                self._take(rows, slice_steps)
-                spent = time.monotonic() - slice_begun
-                fitting = max(1, round(slice_steps / max(spent, 1e-3) / PICTURES_A_SECOND))
+            rows = self.learned_from(trial.settings)
+            steps = 5
+            while not (self._stop.is_set() or trial.done or trial.overflowed) and (left := self._end - trial.step) > 0:
+                begun, steps, pace = time.monotonic(), int(min(steps, left)), self.pace
+                trial = self._take(trial, rows, steps)
+                possible = steps / max(1e-3, time.monotonic() - begun)  # steps a second
                 self.changed()
-                pace, taken = self.pace, self._now.step - first
-                self._stop.wait(max(0.0, slice_steps / pace - (time.monotonic() - slice_begun)))
-                rate = taken / (time.monotonic() - begun)
-                self.seconds_left = (self._now.settings.steps - self._now.step) / rate
-                slice_steps = max(1, round(min(fitting, 4 * slice_steps, pace / PICTURES_A_SECOND)))
+                self._stop.wait(max(0.0, steps / pace - (time.monotonic() - begun)))
+                steps = max(1, round(min(4 * steps, min(possible, pace) / PICTURES_A_SECOND)))
         except PlainError as error:
             self.problem = str(error)
         except Exception as error:  # nothing may leave the thread: the learner would wait for ever
             self.problem = f"The run broke off ({type(error).__name__}: {error}). What it had learned is kept."
         finally:
-            self._running = False
+            self.running = False
             try:
                 self.changed()
             finally:
                 self._ended.set()
 
-    def _take(self, rows: np.ndarray, steps: int) -> None:
-        """Train the newest trial for one slice and keep what it has learned."""
-        trial, rate = self._now, self._rate
+    def _take(self, trial: Trial, rows: np.ndarray, steps: int) -> Trial:
+        """Train the trial for one slice, keep what it has learned, and return it."""
+        rate = self._rate
         values = asdict(trial.settings) | {"learning_rate": rate}
         key = (values["seed"], values.pop("images"))
         if key not in self._means:
             self._means[key] = mean_image(self._data.images_train, rows)
         run = train(
             self._data.images_train, self._data.labels_train, indices=rows, validation=self.validation,
-            mean=self._means[key], validate_every=max(1, trial.settings.steps // EVALUATIONS), resume=trial.run,
-            until=trial.step + steps, progress=False, **values,
+            mean=self._means[key], validate_every=max(1, trial.settings.steps // EVALUATIONS),
+            resume=trial.run if trial.step else None, until=trial.step + steps, progress=False, **values,
         )  # fmt: skip
         turned = not trial.rates or trial.rates[-1][1] != rate
         rates = (*trial.rates, (trial.step, rate)) if turned else trial.rates
-        with self._lock:
-            self._put(self.trial(trial.number).grown(run, rates))
+        with self._lock:  # the title may be another by now
+            return self._put(self.trial(trial.number).grown(run, rates))
 
 
-def _stop_at_exit(trainer: Trainer) -> None:
-    """Let the thread come to its end before the process does: TensorFlow does not survive it otherwise."""
-    known = weakref.ref(trainer)
-
-    def stop() -> None:
-        if (alive := known()) is not None:
-            alive.stop()
-            alive.wait()
-
-    atexit.register(stop)
+def _bring_to_end(stop: threading.Event, ended: threading.Event) -> None:
+    """Let a thread come to its end before the process does: TensorFlow does not survive it otherwise."""
+    stop.set()
+    ended.wait()
