@@ -216,12 +216,6 @@ class TestSettings:
 
 
 class TestPlayground:
-    def test_unknown_presets_and_guesses_get_a_sentence(self, trained):
-        with pytest.raises(ArgumentError, match="just right"):
-            trained.run("just wrong")
-        with pytest.raises(ArgumentError, match="about 30%"):
-            trained.run(SHORT, guess="31")
-
     def test_presets_and_lines_of_text_can_be_run_and_what_is_known_becomes_the_newest_again(self, playground):
         playground.trainer.pace = 0.1  # which holds for a run that is watched
         named, other = playground.run("overfitting on 500 images"), playground.run("steps=3, learning_rate=0,1")
@@ -237,17 +231,16 @@ class TestPlayground:
         assert playground.run().number == 4, "a run that went on is another run"
         playground.trainer.keep(Trial(0, SHORT))
         assert "Run 5" not in playground.table()
+        for wrong, word in ((("just wrong",), "just right"), ((SHORT, "31"), "about 30%")):
+            with pytest.raises(ArgumentError, match=word):
+                playground.run(*wrong)
 
-    def test_the_best_is_chosen_on_the_validation_set(self, trained):
-        reached = [
-            evaluate(trained.data.images_train, trained.data.labels_train, trial.run, trained.trainer.validation)[1]
-            for trial in trained.trials
-        ]
+    def test_the_best_is_marked_and_the_truth_stands_beside_the_guess(self, trained):
+        images, labels, rows = trained.data.images_train, trained.data.labels_train, trained.trainer.validation
+        reached = [evaluate(images, labels, trial.run, rows)[1] for trial in trained.trials]
         assert trained.best is trained.trials[int(np.argmax(reached))]
         rows = results.table_rows(trained.trials)
         assert [row["run"] for row in rows if "best" in row["validation"]] == [trained.best.name]
-
-    def test_the_truth_stands_beside_the_guess(self, trained):
         guessed = trained.trials[0]
         assert results.verdict(replace(guessed, guess=guessed.outcome)).endswith("right.")
         assert f"the truth is “{guessed.outcome}”" in results.verdict(replace(guessed, guess="diverges"))
@@ -318,37 +311,28 @@ class TestPlayground:
                 assert orange[row - 3 : row + 4, column - 3 : column + 4].any(), words
 
     def test_the_cell_for_notebook_6_runs_and_says_what_it_cannot(self):
-        settings = Settings(seed=4, learning_rate=0.05, batch_size=20, steps=1_500, weight_decay=0.01)
-        found = {}
-        exec(results.parameters_cell(Trial(1, settings)), found)
-        names = ("seed", "learning_rate", "batch_size", "steps", "weight_decay")
-        assert {name: found[name] for name in names} == {name: getattr(settings, name) for name in names}
-        cell = results.parameters_cell(Trial(1, replace(PRESETS["overfitting on 500 images"], divide_by=1.0)))
-        assert "images=500" in cell
-        assert "divide_by=1.0" in cell
-        assert "constant" in cell
+        settings = replace(PRESETS["overfitting on 500 images"], seed=4, divide_by=1.0)
+        cell, found = results.parameters_cell(Trial(1, settings)), {}
+        exec(cell, found)
+        for name in ("seed", "learning_rate", "batch_size", "steps", "weight_decay"):
+            assert found[name] == getattr(settings, name)
+        assert all(words in cell for words in ("images=500", "divide_by=1.0", "constant"))
 
 
 class TestPrediction:
-    def test_contributions_and_bias_are_the_score(self, trained, data):
+    def test_contributions_and_bias_are_the_score_and_a_patch_takes_its_own_away(self, trained, data):
         run, row = trained.trials[0].run, data.images_test[7]
-        found = explain(run, row, int(data.labels_test[7]))
-        logits = predict_logits(data.images_test[7:8], run)[0]
+        found, logits = explain(run, row), predict_logits(data.images_test[7:8], run)[0]
         np.testing.assert_allclose(found["contributions"].sum(axis=(1, 2)) + run.biases, logits, atol=1e-4)
-        assert found["probabilities"].sum() == pytest.approx(1)
         assert found["winner"] == logits.argmax()
+        np.testing.assert_allclose(found["probabilities"], np.exp(logits) / np.exp(logits).sum(), rtol=1e-4)
         pixels = scale_pixels(data.images_test[7:8], run.mean)[0]
-        at = 3, 5, 9  # class, row, column
         by_hand = sum(run.weights[c * 1024 + 5 * 32 + 9, 3] * pixels[c * 1024 + 5 * 32 + 9] for c in range(3))
-        assert found["contributions"][at] == pytest.approx(by_hand, abs=1e-6)
-
-    def test_a_covered_patch_takes_its_contributions_away(self, trained, data):
-        run, row = trained.trials[0].run, data.images_test[0]
-        covered = change_image(row, run.mean, patch=8, patch_left=4, patch_top=10)
-        before, after = (explain(run, image)["contributions"] for image in (row, covered))
+        assert found["contributions"][3, 5, 9] == pytest.approx(by_hand, abs=1e-6)
+        after = explain(run, change_image(row, run.mean, patch=8, patch_left=4, patch_top=10))["contributions"]
         np.testing.assert_allclose(after[:, 10:18, 4:12], 0, atol=0.05)
-        after[:, 10:18, 4:12] = before[:, 10:18, 4:12]
-        np.testing.assert_array_equal(before, after)
+        after[:, 10:18, 4:12] = found["contributions"][:, 10:18, 4:12]
+        np.testing.assert_array_equal(found["contributions"], after)
 
     def test_changes_do_what_they_say(self, data):
         row, mean = data.images_test[0], np.zeros(3072)
@@ -376,18 +360,15 @@ def photo(data):
 
 
 class TestOwnPicture:
-    def test_the_middle_is_cut_out_and_a_picture_of_the_right_size_is_taken_as_it_is(self, photo, data):
-        row, pictures, done = read_picture(encoded(photo))
-        assert np.array_equal(row, data.images_test[0])
-        assert len(pictures) == 3
-        assert "32 × 32" in done
+    def test_the_middle_is_cut_out_and_a_picture_of_the_right_size_is_taken_as_it_is(self, photo, data, tmp_path):
         wide = Image.new("RGB", (96, 32), "white")
         wide.paste(photo, (32, 0))
-        assert np.array_equal(read_picture(encoded(wide))[0], row)
-
-    def test_a_file_is_read_as_its_content_is(self, photo, tmp_path):
         (tmp_path / "photo.png").write_bytes(encoded(photo))
-        assert np.array_equal(read_picture(tmp_path / "photo.png")[0], read_picture(encoded(photo))[0])
+        for source in (encoded(photo), encoded(wide), tmp_path / "photo.png"):
+            row, pictures, done = read_picture(source)
+            assert np.array_equal(row, data.images_test[0])
+            assert len(pictures) == 3
+            assert "32 × 32" in done
         with pytest.raises(PictureError, match="No such file"):
             read_picture(tmp_path / "none.png")
 
@@ -433,16 +414,21 @@ class TestOwnPicture:
             assert row.shape == (3072,)
             assert row.dtype == np.uint8
 
-    @pytest.mark.parametrize("content", [b"", b"hello", b"<svg/>", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"\x89PNG\r\n\x1a\n"])
-    def test_no_picture_gets_one_sentence(self, content):
-        with pytest.raises(PictureError, match=r"letter.txt .*(PNG|damaged)"):
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            *(
+                (content, "PNG|damaged")
+                for content in (b"", b"hello", b"<svg/>", b"%!PS-Adobe-3.0", b"\x89PNG\r\n\x1a\n")
+            ),
+            (encoded(Image.new("1", (8_000, 8_000)))[:200], "50 million pixels"),  # refused before it is decoded
+            (bytes(11_000_000), "11 MB"),
+        ],
+        ids=["empty", "text", "SVG", "PostScript", "header", "pixels", "bytes"],
+    )
+    def test_what_can_not_be_read_gets_one_sentence(self, content, words):
+        with pytest.raises(PictureError, match=f"letter.txt .*({words})"):
             read_picture(content, "letter.txt")
-
-    def test_too_large_is_refused_before_it_is_decoded(self):
-        header = encoded(Image.new("1", (8_000, 8_000)))[:200]  # no pixel can be read from that
-        for content, words in ((header, "50 million pixels"), (bytes(11_000_000), "11 MB")):
-            with pytest.raises(PictureError, match=words):
-                read_picture(content)
 
 
 def ask(panel, name, value=True):
@@ -491,6 +477,10 @@ class TestPanels:
         assert (shown(panel, "steps"), shown(panel, "weight_decay"), shown(panel, "divide_by")) == (5, 0.0, "100.0")
         assert 'value="100.0"' in panel.html["divide_by"]
         assert Settings.parse(shown(panel, "line")) == Settings(steps=5, divide_by=100.0)
+        ask(panel, "preset", "smooth templates")
+        assert (shown(panel, "weight_decay"), shown(panel, "images")) == (0.03, 45_000)
+        ask(panel, "weight_decay", "0.1")
+        assert shown(panel, "preset") not in PRESETS
 
     def test_start_stop_go_on_and_reset(self, panel):
         trainer = panel._trainer
@@ -540,12 +530,6 @@ class TestPanels:
         ask(panel, "watched", "10000")
         assert "test image = 10000" in panel.texts["said"]
         assert shown(panel, "watched") == 17
-
-    def test_presets_move_the_controls_and_a_move_leaves_the_preset(self, panel):
-        ask(panel, "preset", "smooth templates")
-        assert (shown(panel, "weight_decay"), shown(panel, "images")) == (0.03, 45_000)
-        ask(panel, "weight_decay", "0.1")
-        assert shown(panel, "preset") not in PRESETS
 
     def test_runs_are_shown_named_used_and_removed(self, trained, panel, compare):
         for _ in range(12):
@@ -602,14 +586,12 @@ class TestPanels:
         assert [path.name for path in tmp_path.iterdir()] == ["mine.csv"]
 
     def test_sliders_at_every_extreme_break_nothing(self, panel):
-        for name, ends in {"learning_rate": (1e-7, 10.0), "weight_decay": (0, 1), "batch_size": (1, 400)}.items():
-            for end in ends:
-                ask(panel, "reset")
-                ask(panel, "steps", "5")
-                ask(panel, name, str(end))
-                self.train(panel)
-                assert not panel._trainer.problem
-        assert [trial.step for trial in panel._trainer.trials] == [5] * 6
+        ends = {"learning_rate": (1e-7, 10.0), "weight_decay": (0, 1), "batch_size": (1, 400)}
+        for name, end in ((name, end) for name, both in ends.items() for end in both):
+            ask(panel, "line", f"steps=2, batch_size=20, images=400, {name}={end}")
+            self.train(panel)
+            assert not panel._trainer.problem
+        assert [trial.step for trial in panel._trainer.trials] == [2] * 6
 
     def test_what_cannot_be_looked_into_gets_a_sentence(self, trained):
         for index in ("0", 10_000, -1, 1.5):

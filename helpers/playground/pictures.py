@@ -102,30 +102,35 @@ class _Curves:
 
     def __init__(self, height: float, top: float, prefix: str, **legend):
         self._legend = {"loc": "upper center", **legend}
+        self._named: dict = {}  # of each axis: the names and looks of its lines
         self._canvases = Canvas(4.2, height), Canvas(4.2, height)
         with style.context(STYLE):
             self.axes = tuple(canvas.axes(0.85, 0.55, 0.15, top) for canvas in self._canvases)
-            for axis, label in zip(self.axes, ("accuracy", "loss (nats)"), strict=True):
+            parts = zip(self.axes, ("accuracy", "loss (nats)"), (0.1, GUESSING), strict=True)
+            for axis, label, guessing in parts:
                 axis.set(xlabel="step", ylabel=prefix + label)
                 axis.yaxis.set_label_coords(-0.2, 0.5)  # in one place, however wide the numbers are
                 axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
                 axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-            accuracy, loss = self.axes
-            accuracy.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-            self._guessing = loss.axhline(GUESSING, color="black", linestyle=":", linewidth=1.5)
+                axis.axhline(guessing, color="black", linestyle=":", linewidth=1.5)  # the first of its lines
+                axis.annotate("guessing", (1, guessing), (0, 3), xycoords=("axes fraction", "data"),
+                              textcoords="offset points", ha="right", fontsize=9)  # fmt: skip
+            self.axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 
     def _drawn(self, steps: int, accuracies: list[Line], losses: list[Line]) -> tuple[list[bytes], list[Points]]:
         """Return two PNGs, and of each what the pointer can read: all curves but those that are only dots."""
         points: list[Points] = []
         with style.context(STYLE):
             for canvas, axis, lines in zip(self._canvases, self.axes, (accuracies, losses), strict=True):
-                for artist in [*axis.lines, *canvas.figure.legends]:
-                    if artist is not self._guessing:
+                named = [(name, look) for name, _, _, look in lines]
+                if named != self._named.get(axis):  # otherwise the lines only grow
+                    for artist in [*axis.lines[1:], *canvas.figure.legends]:
                         artist.remove()
-                for name, x, y, look in lines:
-                    axis.plot(x, y, label=name, **look)
-                if lines:
-                    canvas.figure.legend(handles=axis.lines[-len(lines) :], **self._legend)
+                    handles = [axis.plot([], [], label=name, **look)[0] for name, look in named]
+                    canvas.figure.legend(handles=handles, **self._legend)
+                    self._named[axis] = named
+                for artist, (_, x, y, _) in zip(axis.lines[1:], lines, strict=True):
+                    artist.set_data(x, y)
                 axis.set_xlim(-0.02 * steps, 1.02 * steps)
                 curves = [line for line in lines if line[3].get("linestyle") != "none"]
                 if lines is accuracies:
@@ -144,8 +149,6 @@ class Curves(_Curves):
 
     def __init__(self):
         super().__init__(3.1, 0.55, "", ncols=3, fontsize=10, handlelength=1.6, columnspacing=1.0)
-        self.axes[1].annotate("guessing: 2.303", (1, GUESSING), (0, 3), xycoords=("axes fraction", "data"),
-                              textcoords="offset points", ha="right", fontsize=9)  # fmt: skip
 
     def draw(self, trial: Trial) -> tuple[list[bytes], list[Points]]:
         """Return two PNGs, accuracy and loss, and of each what the pointer can read."""
