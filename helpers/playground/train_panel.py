@@ -93,26 +93,24 @@ class TrainPanel(Panel):
         return trial.number > 0 and not trial.overflowed and self._settings.steps > trial.step
 
     def restore(self) -> None:
-        settings, trial, running = self._settings, self._newest, self._trainer.running
-        sizes = {settings.divide_by: f"divided by {settings.divide_by:g}"} | PIXELS
-        if running:
-            disabled, status = ["start", "one_step", "go_on", *FIXED], [results.status(trial, running)]
-        else:
-            disabled = ["stop"] + ["go_on"] * (not self._resumable)
-            status = [self._trainer.problem or results.status(trial), results.score(self._playground.trials),
-                      results.what_go_on_keeps(trial, settings)]  # fmt: skip
-        others = {
-            "divide_by": str(settings.divide_by), "preset": self._title or OWN, "guess": self._guess,
-            "line": str(settings), "speed": self._speed, "watched": self._watched,
-            "bar": trial.step / trial.settings.steps,
-        }  # fmt: skip
-        epochs = settings.steps * settings.batch_size / settings.images
-        words = {
-            "epochs": f"{settings.steps:,} steps are {epochs:.3g} epochs",
-            "status": " ".join(filter(None, status)),
-        }
-        html = {"divide_by": options(sizes)}
-        self.show(html=html, values=asdict(settings) | others, texts=words, disabled=disabled)
+        with self.lock:  # or what was true before the run's end could be shown after it
+            settings, trial, running = self._settings, self._newest, self._trainer.running
+            sizes = {settings.divide_by: f"divided by {settings.divide_by:g}"} | PIXELS
+            if running:
+                disabled, status = ["start", "one_step", "go_on", *FIXED], [results.status(trial, running)]
+            else:
+                disabled = ["stop"] + ["go_on"] * (not self._resumable)
+                status = [self._trainer.problem or results.status(trial), results.score(self._playground.trials),
+                          results.what_go_on_keeps(trial, settings)]  # fmt: skip
+            others = {
+                "divide_by": str(settings.divide_by), "preset": self._title or OWN, "guess": self._guess,
+                "line": str(settings), "speed": self._speed, "watched": self._watched,
+                "bar": trial.step / trial.settings.steps,
+            }  # fmt: skip
+            epochs = settings.steps * settings.batch_size / settings.images
+            length, html = f"{settings.steps:,} steps are {epochs:.3g} epochs", {"divide_by": options(sizes)}
+            words = {"epochs": length, "status": " ".join(filter(None, status))}
+            self.show(html=html, values=asdict(settings) | others, texts=words, disabled=disabled)
 
     def refresh(self) -> None:
         """Draw what has changed; called from the thread that trains and from the learner's."""

@@ -99,7 +99,8 @@ class Panel(anywidget.AnyWidget):
             self.say(str(error))
         except Exception as error:
             self.say(f"That did not work ({type(error).__name__}: {error}).")
-        self.restore()
+        with self.lock:
+            self.restore()
 
 
 class Shown:
