@@ -15,7 +15,7 @@ from helpers.playground.prediction import probabilities
 from helpers.playground.training import Trial
 from helpers.plots.curves import smooth
 from helpers.plots.figure import BLUE, CLASS_COLOURS, CLASS_MARKERS, GREY, ORANGE
-from helpers.plots.templates import SIGNED_COLOURS, signed_image, usual_scale
+from helpers.plots.templates import SIGNED_COLOURS, hang, signed_image, usual_scale
 from helpers.runs import GUESSING
 
 DPI = 100
@@ -312,9 +312,6 @@ class Maps:
 def shrinking_steps(pictures: list[tuple[str, Image.Image]]) -> Figure:
     """Draw pictures side by side, each below its caption: what was done to a learner's own."""
     figure, axes = new_figure(1, len(pictures), width=4.2, height=1.9)
-    for axis, (caption, picture) in zip(axes, pictures, strict=True):
-        axis.imshow(picture)
-        axis.axis("off")
-        axis.set_title(caption, fontsize=10)
+    hang(axes, [np.asarray(shown) for _, shown in pictures], [caption for caption, _ in pictures], fontsize=10)
     figure.words = f"How a picture becomes one that the model reads: {', then '.join(name for name, _ in pictures)}"
     return figure
