@@ -320,7 +320,7 @@ def _read_npm(work: Path, timeout: float) -> Files:
                     raise (DatasetError if brought else _Slow)(f"npm brought nothing for {limit:.0f} s")
         finally:  # with all that it started
             if os.name == "nt":
-                subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True)
+                subprocess.run(f"taskkill /F /T /PID {process.pid}", capture_output=True)  # Windows takes it as it is
             else:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)
