@@ -420,6 +420,24 @@ def test_what_is_no_submission_is_listed_with_its_reason(tmp_path):
     assert (submitted / "good" / "1_data" / "1_data.ipynb").read_text() == whole
 
 
+@pytest.mark.parametrize(
+    "whose",
+    [
+        {"ana.ipynb": "ana", "ben (1).ipynb": "ben", "1_data.ipynb": None, "1_data (2).ipynb": None},
+        {"submissions/ana.ipynb": "ana", "submissions/ben.ipynb": "ben"},  # a zip of a folder
+        {"submissions/ana/1_data.ipynb": "ana", "submissions/ben/1_data.ipynb": "ben"},
+        {"submissions/ana/1_data.ipynb": "ana"},
+        {"ana/1_data.ipynb": "ana", "ana/2_tensorflow.ipynb": "ana"},
+        {"ana/deeper/1_data.ipynb": "ana", "ben.zip/1_data-2.ipynb": "ben", "eve/mine.ipynb": "eve"},
+        {"class-a/ana.ipynb": "ana", "class-a/ben.ipynb": "ben", "class-b.zip/eve/1_data.ipynb": "class-b"},
+        {"all/Zoë Müller_901_assignsubmission_file/1_data.ipynb": "901", "all/x_LATE_902_1_1_data.ipynb": "902"},
+    ],
+)
+def test_a_file_is_given_to_the_student_it_belongs_to(whose):
+    names = [assignment.name for assignment in ASSIGNMENTS]
+    assert discover.students_of(list(whose), names, lambda name, number: number) == whose
+
+
 # ---- judge and tabulate ----
 
 

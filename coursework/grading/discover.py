@@ -79,12 +79,29 @@ def files(place: Path) -> Iterator[Found]:
                 yield Found(shown, trouble=f"it cannot be read ({error.strerror})")
 
 
-def student_of(path: str, known: Callable[[str, str], str]) -> str:
-    """Return the student whose file it is; `known` tells an id from the name and number that Canvas or Moodle give."""
-    if match := re.search(LMS, path):
-        return known(match["name"], match["student_id"])
-    first, _, rest = path.partition("/")
-    return first if rest and not first.endswith(".zip") else Path(first).stem
+def students_of(paths: list[str], names: list[str], known: Callable[[str, str], str]) -> dict[str, str | None]:
+    """Return whose each file is, by its folders, or by its own name where a folder holds several students' files.
+
+    `names` are the assignments'; a file named after one, outside all folders, is nobody's. `known` tells an id from
+    the name and number that Canvas or Moodle give.
+    """
+    parts = {path: re.sub(r"\.zip/|(?: \(\d+\))?\.ipynb$", "/", path).strip("/").split("/") for path in paths}
+    one_folder = all(len(each) > 1 for each in parts.values())  # around them all, as a zip of a folder has
+    while one_folder and len({each[0] for each in parts.values()}) == 1:
+        inner = {path: each[1:] for path, each in parts.items()}
+        if any(each[0].startswith(tuple(names)) for each in inner.values()):
+            break  # it is a student's
+        parts, one_folder = inner, all(len(each) > 1 for each in inner.values())
+    own = [tuple(each[:-1]) for each in parts.values() if not each[-1].startswith(tuple(names))]
+    students: dict[str, str | None] = {}
+    for path, (*folders, file) in parts.items():
+        if match := re.search(LMS, path):
+            students[path] = known(match["name"], match["student_id"])
+        elif file.startswith(tuple(names)):
+            students[path] = folders[0] if folders else None
+        else:
+            students[path] = file if own.count(tuple(folders)) > 1 or not folders else folders[0]
+    return students
 
 
 def answered(data: bytes, assignments: list[Assignment]) -> Assignment:
@@ -114,15 +131,24 @@ def put(folder: Path, name: str, data: bytes, changed: float) -> str | None:
     return None
 
 
+def hidden(path: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in set(path.split("/")) - {".", ".."})
+
+
 def collect(
     place: Path, submitted: Path, assignments: list[Assignment], known: Callable[[str, str], str]
 ) -> tuple[int, list[str]]:
     """Put what `place` holds into `submitted`; return how many it took, and a line on each it did not."""
     left, taken = [], {}
-    for found in sorted(files(place), key=lambda found: found.changed):
-        student, trouble = student_of(found.path, known), found.trouble
-        if any(part.startswith((".", "__MACOSX")) for part in set(found.path.split("/")) - {".", ".."}):
+    everything = sorted(files(place), key=lambda found: found.changed)
+    notebooks = [each.path for each in everything if each.path.endswith(".ipynb") and not hidden(each.path)]
+    students = students_of(notebooks, [assignment.name for assignment in assignments], known)
+    for found in everything:
+        student, trouble = students.get(found.path), found.trouble
+        if hidden(found.path):
             trouble = trouble or "it is a hidden file"
+        elif student is None:
+            trouble = trouble or "its name is an assignment's, not a student's id"
         elif not STUDENT.fullmatch(student):
             trouble = trouble or "its name is no student's id"
         try:
