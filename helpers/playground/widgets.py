@@ -52,7 +52,7 @@ class Panel(anywidget.AnyWidget):
     LAST: tuple[str, ...] = ()
 
     def __init__(self, page: str):
-        super().__init__(page=(HERE / f"panel.{page}.html").read_text())
+        super().__init__(page=(HERE / f"panel.{page}.html").read_text(encoding="utf-8"))
         self.lock = threading.RLock()
         self._seen: dict[str, int] = {}
         self.observe(self._on_asked, "asked")
