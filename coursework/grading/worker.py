@@ -30,6 +30,7 @@ def new_shell() -> InteractiveShell:
     shell = InteractiveShell(config=config)
     shell.display_pub.publish = shell.displayhook.write_format_data = lambda *_, **__: None
     shell.displayhook.write_output_prompt = shell._showtraceback = lambda *_, **__: None
+    shell.showtraceback = lambda *_, **__: None  # with TensorFlow loaded, a long one takes 15 seconds to make
     return shell
 
 
