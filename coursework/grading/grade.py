@@ -209,19 +209,23 @@ def act(options) -> int:
                 raise GradingError(f"There is no {place}. Name a folder or a zip: make grade SUBMISSIONS=folder")
             known = gradebook.known_student(book)
             taken, left = collect(place, course.path("submitted"), list(course.assignments.values()), known)
-            print(f"{taken} notebooks taken over, {len(left)} files not:", *left, sep="\n  ")
+            print(f"Notebooks taken over: {taken}. Other files: {len(left)}", *left, sep="\n  ")
         name = options.assignment
-        if options.question and name == "*":
-            name = next((one for one in course.assignments if one[0] == options.question[1:2]), options.question)
         if name not in ("*", *course.assignments):
             raise GradingError(f"There is no assignment {name}; there are {', '.join(course.assignments)}.")
+        if options.question:
+            where = {each.name: one.name for one in course.assignments.values() for each in one.questions}
+            if (found := where.get(options.question)) is None or name not in ("*", found):
+                raise GradingError(f"There is no question {options.question} there; there are {', '.join(where)}.")
+            name = found
         jobs = course.jobs(options.student, name)
         if not jobs:
-            raise GradingError(f"There is nothing to grade in {course.path('submitted')}.")
+            whose = "" if options.student == "*" else f" of {options.student}"
+            raise GradingError(f"There is nothing to grade{whose} in {course.path('submitted')}.")
         new = [job for job in jobs if options.again or not course.is_done(job, book)]
         failed = grade(course, book, new, options.question)
-        print(f"{len(new)} submissions graded, {len(jobs) - len(new)} were already. "
-              "Read the written answers: make formgrader")  # fmt: skip
+        before = len(jobs) - len(new)
+        print(f"Graded now: {len(new)}. Graded before: {before}. Read the written answers: make formgrader")
         return 1 if failed else 0
 
 
@@ -242,7 +246,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Stopped. What is graded is in the gradebook; run it again to go on.", file=sys.stderr)
+        said = "Stopped. What is graded is in the gradebook. make grade goes on; make regrade begins anew."
+        print(said, file=sys.stderr)
         return 130
 
 

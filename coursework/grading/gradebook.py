@@ -83,10 +83,12 @@ def no_formula(text: str | None) -> str:
 def export(book: Gradebook, out: Path) -> list[Path]:
     """Write a CSV for Canvas and one for Moodle, each with a column an assignment; return where they are.
 
-    Cells are empty where points are still open, and both systems then leave what they have.
+    Assignments that nobody handed in are left out. Cells are empty where points are still open, and both systems then
+    leave what they have.
     """
-    names = [assignment.name for assignment in book.assignments]
-    most = [f"{assignment.max_score:g}" for assignment in book.assignments]
+    given = [assignment for assignment in book.assignments if assignment.submissions]
+    names = [assignment.name for assignment in given]
+    most = [f"{assignment.max_score:g}" for assignment in given]
     canvas = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *names],
               ["    Points Possible", "", "", "", "", *most]]  # fmt: skip
     moodle = [["ID number", "First name", "Surname", "Email address", *names]]
