@@ -149,10 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "clear":
             folder = cache_folders()[-1]
-            found = cache.clear(folder)
-            removed, left = (", ".join(name for name in found if found[name] == ours) for ours in (True, False))
-            message = f"Removed from {folder}: {removed or 'nothing, there was none'}"
-            message += f". Left alone, since not ours: {left}" if left else ""
+            message = _clear(folder)
         else:
             folder = _fetch(copy, target) if options.command == "fetch" else _verify(copy)
             message = str(folder) if options.command == "where" else f"CIFAR-10, verified: {folder}"
@@ -166,6 +163,14 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         print(message, file=sys.stderr if code else sys.stdout)
     return code
+
+
+def _clear(folder: Path) -> str:
+    """Remove what is ours from a cache; say what was removed, and what was left."""
+    found = cache.clear(folder)
+    removed, left = (", ".join(name for name in found if found[name] == ours) for ours in (True, False))
+    message = f"Removed from {folder}: {removed or 'nothing, there was none'}"
+    return f"{message}. Left alone, since not ours: {left}" if left else message
 
 
 def _fetch(copy: Path | None, target: Path | None) -> Path:

@@ -83,16 +83,19 @@ def unportable(code: str) -> list[str]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             found += [node.value] if FOREIGN_PATH.match(node.value) else []
         elif isinstance(node, ast.Call):
-            name = ast.unparse(node.func)
-            given = {keyword.arg for keyword in node.keywords}
-            if name in ("os.fork", "os.system", "os.popen", "signal.alarm"):
-                found.append(name)
-            if name.endswith((".read_text", ".write_text")) and "encoding" not in given:
-                found.append(f"{name} without an encoding")
-            modes = [argument.value for argument in node.args[1:2] if isinstance(argument, ast.Constant)]
-            if name == "open" and "encoding" not in given and not any("b" in mode for mode in modes):
-                found.append("open without an encoding")
+            found += unportable_call(node)
     return found
+
+
+def unportable_call(node: ast.Call) -> list[str]:
+    """Name a call that works on one kind of system only, or that reads and writes text as the system has it set."""
+    name = ast.unparse(node.func)
+    if name in ("os.fork", "os.system", "os.popen", "signal.alarm"):
+        return [name]
+    modes = [argument.value for argument in node.args[1:2] if isinstance(argument, ast.Constant)]
+    opens_text = name == "open" and not any("b" in mode for mode in modes)
+    as_text = opens_text or name.endswith((".read_text", ".write_text"))
+    return [f"{name} without an encoding"] if as_text and "encoding" not in {key.arg for key in node.keywords} else []
 
 
 def test_no_step_depends_on_one_kind_of_system():

@@ -398,6 +398,16 @@ def environment() -> str:
     return " · ".join([*found, f"Python {platform.python_version()}"])
 
 
+def cost_of_an_image(worker: Worker, warm: bool) -> dict[int, float]:
+    """Return the microseconds an image takes, by batch size; where it is not `warm`, each is tried once before."""
+    costs = {}
+    for batch_size, steps in BATCHES.items():
+        for _ in range(1 if warm else 2):
+            seconds = worker.ask(batch_size=batch_size, steps=steps)["seconds"]
+        costs[batch_size] = 1e6 * seconds / steps / batch_size
+    return costs
+
+
 def measure(names: list[str], rounds: int, steps: int, quick: bool) -> dict:
     """Take all measurements, with a progress bar, and return what `write` needs."""
     from tqdm import tqdm
@@ -439,15 +449,11 @@ def measure(names: list[str], rounds: int, steps: int, quick: bool) -> dict:
                 bar.update()
         for number in range(few):
             for variant in swept:
-                for batch_size, some in BATCHES.items():
-                    bar.set_description(f"Batches of {batch_size:,}, {variant[0]}")
-                    if number == 0:
-                        workers[variant].ask(batch_size=batch_size, steps=some)
-                    spent = workers[variant].ask(batch_size=batch_size, steps=some)["seconds"]
-                    found["cost"].setdefault((variant[0], batch_size), []).append(1e6 * spent / some / batch_size)
-                    bar.update()
-            if ("ours", True) in workers:
-                found["parts"].append(workers["ours", True].ask("parts", steps=200)["parts"])
+                bar.set_description(f"Batches of many sizes, {variant[0]}")
+                for batch_size, cost in cost_of_an_image(workers[variant], warm=number > 0).items():
+                    found["cost"].setdefault((variant[0], batch_size), []).append(cost)
+                bar.update(len(BATCHES))
+            found["parts"].append(workers["ours", True].ask("parts", steps=200)["parts"])
         for worker in workers.values():
             worker.close()
         bar.set_description("First things first")
