@@ -18,12 +18,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import requests
 from nbclient import NotebookClient
 
 from coursework.grading import discover, judge, tabulate
 from coursework.grading.assignment import SOURCE, all_assignments, mark, question_of, tags
 from coursework.leaks import leaks, secrets
+from tests.browser import browser, needs_chromium, shot
 from tests.series import ROOT
+from tools import remote
 
 ASSIGNMENTS = all_assignments()
 DATA = ASSIGNMENTS[0]
@@ -251,6 +254,34 @@ def test_the_form_and_the_feedback_show_nothing_hidden_and_no_markup(term):
         assert 'src="http://nowhere' not in page
         assert "All checks hold" in page
     assert "(Score: " in page
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_what_is_typed_into_the_form_is_in_the_gradebook(term):
+    (port,) = remote.free_ports()
+    address = f"http://127.0.0.1:{port}"
+    command = [PYTHON, "-m", "jupyterlab", "--no-browser", "--allow-root", "--IdentityProvider.token=",
+               f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]  # fmt: skip
+    with open(term.root / "log", "w") as log:
+        server = subprocess.Popen(command, cwd=term.root / "course", env=term.environment, stdout=log, stderr=log)
+    ((identity,),) = term.book(f"SELECT DISTINCT n.id FROM grade {CELLS}", "zoë")
+    with remote.serving(server, requests.Session(), f"{address}/api"), browser() as chromium:
+        page = chromium.new_page()
+        page.goto(f"{address}/formgrader/submissions/{identity}/?index=0", wait_until="domcontentloaded")
+        assert not page.get_by_text("Zoë").filter(visible=True).count(), "answers are read without names"
+        saved = re.compile(f"{address}/formgrader/api/(grade|comment)/")
+        for place, typed in (("input.score#a1-q7", "1.5"), ("#a1-q7-comment", "Nearly.")):
+            page.locator(place).fill(typed)
+            with page.expect_response(saved) as answer:
+                page.locator(place).blur()
+            assert answer.value.ok
+        shot(page, "formgrader")
+    assert term.points("zoë")["a1-q7"] == [0, 1.5, False]
+    assert term.comments("zoë")["a1-q7"] == "Nearly."
+    term.grade("--again", "--student", "zoë")
+    assert term.points("zoë")["a1-q7"] == [0, 1.5, False]
+    assert term.comments("zoë")["a1-q7"] == "Nearly."
 
 
 @pytest.mark.slow
