@@ -17,7 +17,7 @@ from helpers.errors import ArgumentError
 from helpers.playground import PRESETS, Playground, Settings, change_image, explain, read_picture, results
 from helpers.playground.compare_panel import ComparePanel
 from helpers.playground.own_picture import PictureError
-from helpers.playground.pictures import Comparison, Curves, Templates
+from helpers.playground.pictures import Comparison, Curves, Scores, Templates
 from helpers.playground.prediction_panel import PredictionPanel
 from helpers.playground.train_panel import TrainPanel
 from helpers.playground.training import Trainer, Trial, read_value
@@ -646,3 +646,12 @@ class TestPanels:
         ask(panel, "trial", "1")
         playground.trainer.remove(1)
         assert panel.texts["answer"].startswith("Run 2")
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_no_number_beside_a_bar_is_cut(apart):
+    scores = Scores(apart)
+    scores.draw(np.zeros(3072, np.uint8), np.array([0.0] * 9 + [12_345.6 if apart else 99.9]), "a truck", 9)
+    *_, longest = scores._numbers
+    figure = longest.figure
+    assert longest.get_window_extent().x1 <= figure.bbox.x1

@@ -114,7 +114,8 @@ class _Curves:
                 axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
                 axis.axhline(guessing, color="black", linestyle=":", linewidth=1.5)  # the first of its lines
                 axis.annotate("guessing", (1, guessing), (0, 3), xycoords=("axes fraction", "data"),
-                              textcoords="offset points", ha="right", fontsize=9)  # fmt: skip
+                              textcoords="offset points", ha="right", fontsize=9,
+                              bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0})  # fmt: skip
             self.axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 
     def _drawn(self, steps: int, accuracies: list[Line], losses: list[Line]) -> tuple[list[bytes], list[Points]]:
@@ -253,7 +254,7 @@ class Scores:
             # Where it lies apart, panel.prediction.html says as shares of the picture: it can be drawn on there.
             self._image = self._canvases[0].image(*((0.9, 0.2, 0.9, 0.5) if apart else (0.05, 0.5, 2.75, 0.5)))
             self._title = self._image.axes.set_title("", fontsize=11 if apart else 9)
-            axis = self._canvases[-1].axes(*((0.72, 0.4, 1.6, 0.3) if apart else (2.1, 0.35, 1.0, 0.05)))
+            axis = self._canvases[-1].axes(*((0.72, 0.4, 1.9, 0.3) if apart else (1.95, 0.35, 1.4, 0.05)))
             size = 10 if apart else 8
             self._bars = axis.barh(range(10), np.zeros(10), height=0.7)
             self._numbers = [axis.text(1.04, place, "", transform=axis.get_yaxis_transform(), va="center",
@@ -280,7 +281,8 @@ class Scores:
         for place, (bar, number, score, probability) in enumerate(parts):
             bar.set(width=score, facecolor=BLUE if place == winner else GREY, edgecolor="white",
                     hatch="//" if place == truth else "")  # fmt: skip
-            number.set_text(f"{score:+.1f}, {probability:.0%}{' ← true' * (place == truth)}".replace("-", "−"))
+            written = f"{score:+,.0f}" if abs(score) >= 100 else f"{score:+.1f}"
+            number.set_text(f"{written}, {probability:.0%}{' ← true' * (place == truth)}".replace("-", "−"))
             number.set_fontweight("bold" if place == winner else "normal")
         reach = max(1.0, 1.1 * float(np.abs(logits).max()))
         self._axis.set_xlim(-reach, reach)
