@@ -13,10 +13,10 @@ pytestmark = [pytest.mark.slow, needs_chromium]
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """Give a page of a browser, and the address of a JupyterLab with copies of all notebooks, set to quick settings."""
+    """Give a page of a browser, and the address of a JupyterLab with copies of all notebooks, at larger settings."""
     folder = tmp_path_factory.mktemp("lab")
     for path in PATHS:
-        nbformat.write(read_with(path, OTHER[path.name[:2]][0]), folder / path.name)
+        nbformat.write(read_with(path, OTHER[path.name[:2]][1]), folder / path.name)
     with jupyterlab(folder) as address, browser() as started:
         yield started.new_page(viewport={"width": 1100, "height": 900}), address
 

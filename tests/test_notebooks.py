@@ -40,26 +40,26 @@ SENSELESS = {
 
 
 @each_notebook
-def test_cells_run_twice_then_a_learners_figure_and_the_solutions(path):
-    notebook = read_with(path, OTHER[path.name[:2]][0])
+def test_cells_run_twice_at_smaller_settings(path):
     with kernel() as fresh:
-        for cell in code_cells(notebook):
+        for cell in code_cells(read_with(path, OTHER[path.name[:2]][0])):
             first, second = fresh.run(cell.source), fresh.run(cell.source)
             changed = differences(first.outputs, second.outputs, cell.metadata.get("tolerance"))
             assert not changed, f"run again, this cell says something else:\n{cell.source}\n\n{changed}"
+
+
+@each_notebook
+def test_within_the_memory_limit_then_a_learners_figure_and_the_solutions(path):
+    notebook = read(path)
+    with kernel() as fresh:
+        for cell in code_cells(notebook):
+            fresh.run(cell.source)
+        if sys.platform == "linux":
+            assert peak_memory(fresh.pid) < MEMORY_LIMIT
         outputs = fresh.run("import matplotlib.pyplot as plt\nplt.plot([1, 2])").outputs
         assert any("image/png" in output.get("data", {}) for output in outputs), "a learner's own figure is not shown"
         for code in solutions(notebook):
             fresh.run(code)
-
-
-@each_notebook
-def test_larger_settings_run_to_the_end_within_the_memory_limit(path):
-    with kernel() as fresh:
-        for cell in code_cells(read_with(path, OTHER[path.name[:2]][1])):
-            fresh.run(cell.source)
-        if sys.platform == "linux":
-            assert peak_memory(fresh.pid) < MEMORY_LIMIT
 
 
 @each_notebook
