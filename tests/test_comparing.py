@@ -8,8 +8,8 @@ import sys
 import nbformat
 import pytest
 
-from tests.comparing import differences, texts_match
-from tests.series import ROOT, kernel
+from tests.comparing import DECIMAL, comparable, differences, texts_match
+from tests.series import PATHS, ROOT, code_cells, kernel, read
 from tools import page
 
 
@@ -68,3 +68,30 @@ def test_a_stale_picture_and_a_missing_one_are_noticed():
     assert not differences(right, again)
     assert differences(right, transposed)
     assert differences(right, [])
+
+
+def moved(text: str, times: float, tolerance: float | None) -> str:
+    """Return a text whose decimals are all larger by `times` what another processor's may differ, and a last digit."""
+
+    def move(match):
+        number, places = float(match[0].replace("−", "-").replace(",", "")), len(match[0].partition(".")[2])
+        unit = 100 if text[match.end() : match.end() + 1] == "%" else 1
+        allowed = tolerance * max(unit, abs(number)) if tolerance else max(0.002 * unit, 0.02 * abs(number))
+        written = f"{number + times * allowed + (times > 1) * 2 * 0.1**places:.{places}f}"
+        return written.replace("-", match[0][0] if match[0][0] in "-−" else "-")
+
+    return DECIMAL.sub(move, text)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[:2])
+def test_every_printed_number_may_move_by_its_tolerance_and_no_further(path):
+    found = 0
+    for cell in code_cells(read(path)):
+        tolerance = cell.metadata.get("tolerance")
+        for output in comparable(cell.outputs):
+            text = output.get("text") or output.get("data", {}).get("text/plain") or ""
+            if DECIMAL.search(text) and not any(match[0].count("e") for match in DECIMAL.finditer(text)):
+                found += 1
+                assert texts_match(text, moved(text, 0.95, tolerance), tolerance), text
+                assert not texts_match(text, moved(text, 1.5, tolerance), tolerance), text
+    assert found > 3
