@@ -48,18 +48,15 @@ class Course:
 
     def __init__(self, root: Path):
         self.root, self.zips = root, root / "zips"
-        (root / "course").mkdir()
-        shutil.copytree(SOURCE, root / "course" / "source")
-        config = (ROOT / "coursework" / "nbgrader_config.py").read_text(encoding="utf-8")
-        exchange = f"\nc.Exchange.root = {str(root / 'exchange')!r}\nc.Exchange.cache = {str(root / 'cache')!r}\n"
-        (root / "course" / "nbgrader_config.py").write_text(config + exchange, encoding="utf-8")
-        (root / "exchange").mkdir()
-        (root / "exchange").chmod(0o777)
         self.environment = os.environ | {
             "LEARNERS_PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "HOME": str(root),
             "JUPYTER_CONFIG_DIR": str(root), "CIFAR10_HOME": str(judge.find_data()),
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         }  # fmt: skip
+
+    def copy(self, folder: Path) -> "Course":
+        """Return the same course in a folder of its own, so that what one test enters meets no other."""
+        return Course(Path(shutil.copytree(self.root, folder)))
 
     def start(self, *arguments: str, where: str = "course", **more) -> subprocess.Popen:
         return subprocess.Popen(
@@ -100,13 +97,26 @@ class Course:
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory, isolation):
-    """Return a course whose students' versions are made as `make coursework` makes them."""
+def made(tmp_path_factory, isolation):
+    """Return a course whose students' versions are made as `make coursework` makes them; no test changes it."""
     if not PYTHON.exists():
         pytest.fail("nbgrader's environment is missing: make .venv-coursework/ready")
-    made = Course(tmp_path_factory.mktemp("term"))
-    made.run("-m", "coursework.generate", str(made.zips), str(made.root / "course"))
+    root = tmp_path_factory.mktemp("made")
+    shutil.copytree(SOURCE, root / "course" / "source")
+    config = (ROOT / "coursework" / "nbgrader_config.py").read_text(encoding="utf-8")
+    config += "\nroot = Path(__file__).parents[1]\n"
+    config += "c.Exchange.root, c.Exchange.cache = str(root / 'exchange'), str(root / 'cache')\n"
+    (root / "course" / "nbgrader_config.py").write_text(config, encoding="utf-8")
+    (root / "exchange").mkdir()
+    (root / "exchange").chmod(0o777)
+    made = Course(root)
+    made.run("-m", "coursework.generate", str(made.zips), str(root / "course"))
     return made
+
+
+@pytest.fixture
+def course(made, tmp_path):
+    return made.copy(tmp_path / "course")
 
 
 def students_notebook(course: Course, name: str):
@@ -204,8 +214,9 @@ def zipped(folder: Path, name: str, notebooks: dict) -> Path:
 
 
 @pytest.fixture(scope="module")
-def term(course):
+def graded(made, tmp_path_factory):
     """Play the first half of the term: take over downloads of Canvas and Moodle, and grade; return the course."""
+    course = made.copy(tmp_path_factory.mktemp("graded") / "course")
     (course.root / "roster.csv").write_text(
         "id,first_name,last_name,email,lms_user_id\nana,Ana,Smith,ana@example.org,4711\nben,Ben,=Boda,,4712\n"
         "zoë,Zoë,Müller,,\nnobody,No,Body,,4714\n",
@@ -219,6 +230,11 @@ def term(course):
         "--submissions", str(zipped(course.root, "moodle.zip", MOODLE))
     )
     return course
+
+
+@pytest.fixture
+def term(graded, tmp_path):
+    return graded.copy(tmp_path / "term")
 
 
 @pytest.mark.slow
@@ -370,10 +386,12 @@ def test_nbgraders_own_ways_lead_to_the_locked_room(course):
 
 @pytest.mark.slow
 def test_an_interrupt_loses_nothing(course, tmp_path):
+    handed_in = tmp_path / "handed in"
+    handed_in.mkdir()
     for student in ("i1", "i2", "i3", "i4"):
-        nbformat.write(answered(student), tmp_path / f"{student}.ipynb")
+        nbformat.write(answered(student), handed_in / f"{student}.ipynb")
     process = course.start(
-        "-m", "coursework.grading.grade", "--course", str(course.root / "course"), "--submissions", str(tmp_path)
+        "-m", "coursework.grading.grade", "--course", str(course.root / "course"), "--submissions", str(handed_in)
     )
     shown = course.root / "course" / "autograded"
     while not list(shown.glob("i?/1_data/1_data.ipynb")) and process.poll() is None:
