@@ -195,7 +195,7 @@ def brightness(figure: Figure) -> list[list[float]]:
     levels: list[list[float]] = []
     for axis in figure.axes:
         for image in axis.images[: MOST_PICTURES - len(levels)]:
-            values = _filled(image.get_array())
+            values = np.nan_to_num(_filled(image.get_array()))  # a notebook's JSON has no NaN
             if values.ndim == 2:
                 values = np.asarray(image.norm(values), dtype=float)[..., np.newaxis]
             elif np.asarray(image.get_array()).dtype == np.uint8:

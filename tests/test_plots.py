@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 
 from helpers import ArgumentError, compute_logits, cross_entropy, to_image
 from helpers.data import CLASSES
-from helpers.figures import describe, in_series_style, new_figure, png, show_figure
+from helpers.figures import bundle, describe, in_series_style, new_figure, png, show_figure
 from helpers.plots import captioned_images, operation_graph, template_grid, template_rows
 from helpers.plots.curves import smooth
 from helpers.plots.templates import signed_image
@@ -116,6 +117,12 @@ def test_a_description_names_bars_whiskers_levels_and_extremes():
                  "from 3.0 at 0 to 1.25 at 99, lowest 0.5, highest 3.0", "none: nothing to draw",
                  "3 points at 5, from 0.25 to 1.5"):  # fmt: skip
         assert part in words, words
+
+
+def test_pictures_of_weights_that_have_run_off_go_into_a_notebook():
+    """A notebook is JSON, which knows no NaN."""
+    run_off = np.where(np.arange(3_072) < 1_500, np.nan, 0.5)[:, np.newaxis]
+    json.dumps(bundle(template_grid(np.repeat(run_off, 10, axis=1))), allow_nan=False)
 
 
 def test_the_graph_has_the_boxes_and_arrows_that_tensorflow_noted_and_refuses_others():
