@@ -10,7 +10,7 @@ from helpers.arguments import check_settings
 from helpers.data import CLASSES, load_data
 from helpers.errors import ArgumentError
 from helpers.figures import in_series_style, new_figure
-from helpers.plots.curves import smooth
+from helpers.plots.smoothing import smooth
 from helpers.runs import GUESSING
 
 BATCH = 100

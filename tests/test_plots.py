@@ -15,7 +15,7 @@ from helpers import ArgumentError, compute_logits, cross_entropy, to_image
 from helpers.data import CLASSES
 from helpers.figures import bundle, describe, in_series_style, new_figure, png, show_figure
 from helpers.plots import captioned_images, operation_graph, template_grid, template_rows
-from helpers.plots.curves import smooth
+from helpers.plots.smoothing import smooth
 from helpers.plots.templates import signed_image
 from tests.series import kernel
 

@@ -13,8 +13,8 @@ from helpers.data import CLASSES, to_image
 from helpers.figures import STYLE, in_series_style, new_figure
 from helpers.playground.prediction import probabilities
 from helpers.playground.training import Trial
-from helpers.plots.curves import smooth
 from helpers.plots.figure import BLUE, CLASS_COLOURS, CLASS_MARKERS, GREY, ORANGE
+from helpers.plots.smoothing import smooth
 from helpers.plots.templates import SIGNED_COLOURS, hang, signed_image, usual_scale
 from helpers.runs import GUESSING
 

@@ -18,7 +18,7 @@ from tests.series import (
     solutions,
     tagged,
 )
-from tools.run_notebooks import peak_memory
+from tools.memory import peak_memory
 
 pytestmark = pytest.mark.slow
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[:2])
