@@ -1,4 +1,4 @@
-"""What processes cost in memory, as Linux counts it, in MiB."""
+"""What processes cost in memory, in MiB."""
 
 import contextlib
 import threading
@@ -8,7 +8,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 
+def peak_memory(pid: int) -> float:
+    """Return the peak resident memory of a process in MiB (on macOS, where no record is kept, the present one)."""
+    status = Path(f"/proc/{pid}/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    import psutil
+
+    memory = psutil.Process(pid).memory_info()
+    return getattr(memory, "peak_wset", memory.rss) / 2**20
+
+
 class Memory(NamedTuple):
+    """What Linux counts for one process or several together."""
+
     anonymous: float  # written by the processes themselves: nothing but ending them gives it back
     private: float  # USS: mapped by no other process, anonymous or not; what ending them would free
     proportional: float  # PSS: private, and of each shared page an equal share

@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 import nbformat
-import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from tqdm import tqdm
 from traitlets.config import Config
 
+from tools.memory import peak_memory
 from tools.tidy import tidy
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,16 +26,6 @@ BUILD = ROOT / "_build"
 PICTURE = ROOT / "docs" / "templates.png"
 CELL_TIMEOUT = 600  # seconds
 ENCRYPTED = Config({"KernelManager": {"transport_encryption": "auto"}})  # nobody else on the machine listens in
-
-
-def peak_memory(pid: int) -> float:
-    """Return the peak resident memory of a process in MiB (on macOS, where no record is kept, the present one)."""
-    status = Path(f"/proc/{pid}/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    memory = psutil.Process(pid).memory_info()
-    return getattr(memory, "peak_wset", memory.rss) / 2**20
 
 
 def headline(notebook) -> str:
