@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from helpers.arguments import check_images, check_settings, checked_labels, checked_mean, checked_rows
-from helpers.data import mean_image, scale_pixels
+from helpers.data import mean_image
 from helpers.errors import ArgumentError
 from helpers.interrupts import interrupts_held
 from helpers.progress import progress_bar
@@ -26,7 +26,7 @@ __all__ = [
 PIECE = 100  # images turned into float32 at a time: 1.2 MB, which a processor's cache holds
 CHUNK_STEPS = 1_000  # at the most, that one call of TensorFlow takes, since an interrupt waits for its end
 CHUNK_IMAGES = 50_000  # at the most, in one call: a tenth of a second
-CHUNK_BYTES = 16_000_000  # at the most, of uint8 images, in one call where TensorFlow can't share their memory
+CHUNK_COPIES = 5_000  # at the most, 15 MB, in one call where TensorFlow can't share the images' memory
 
 
 def compute_logits(pixels: tf.Tensor, weights: tf.Tensor, biases: tf.Tensor) -> tf.Tensor:
@@ -81,9 +81,8 @@ def _take_steps(weights, biases, mean, divide_by, records, rows, labels, learnin
         for first in tf.range(0, batch_size, PIECE):
             tf.autograph.experimental.set_loop_options(parallel_iterations=2)
             piece, truth = rows[step, first : first + PIECE], labels[step, first : first + PIECE]
-            pixels = tf.cast(tf.gather(records, piece)[:, -3072:], tf.float32) - mean  # not divided yet, but then:
-            scores = tf.matmul(pixels, templates, transpose_b=True)
-            logits = scores / divide_by + biases  # ten scores are divided, not 3,072 pixels
+            pixels = _less_mean(records, piece, mean)
+            logits = _scores(pixels, templates, divide_by) + biases
             # The loss of each image, and its errors: the probability of each class minus 1 for the true one.
             image_losses, errors = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=logits, labels=truth)
             gradient += tf.matmul(errors, pixels, transpose_a=True)  # error times pixel
@@ -95,6 +94,37 @@ def _take_steps(weights, biases, mean, divide_by, records, rows, labels, learnin
         biases -= rate * share * biases_gradient
         losses, accuracies = losses.write(step, share * loss), accuracies.write(step, share * correct)
     return tf.transpose(templates), biases, losses.stack(), accuracies.stack()
+
+
+def _less_mean(records, rows, mean):
+    """Return the pixels (n, 3072) of the records at rows (n,), minus the mean: not divided yet."""
+    return tf.cast(tf.gather(records, rows)[:, -3072:], tf.float32) - mean
+
+
+def _scores(pixels, templates, divide_by):
+    """Return pixels (n, 3072) / divide_by times templates (10, 3072): ten scores are divided, not 3,072 pixels."""
+    return tf.matmul(pixels, templates, transpose_b=True) / divide_by
+
+
+@tf.function(
+    input_signature=[
+        tf.TensorSpec([3072, 10], tf.float32),
+        tf.TensorSpec([10], tf.float32),
+        tf.TensorSpec([3072], tf.float32),
+        tf.TensorSpec([], tf.float32),
+        tf.TensorSpec([None, None], tf.uint8),
+        tf.TensorSpec([None], tf.int64),
+    ]
+)
+def _score(weights, biases, mean, divide_by, records, rows):
+    """Return the logits (n, 10) of the records at rows (n,), a piece at a time."""
+    count, templates = tf.shape(rows)[0], tf.transpose(weights)
+    pieces = tf.TensorArray(tf.float32, -(-count // PIECE), infer_shape=False, element_shape=[None, 10])
+    for piece in tf.range(pieces.size()):
+        tf.autograph.experimental.set_loop_options(parallel_iterations=2)
+        pixels = _less_mean(records, rows[PIECE * piece : PIECE * (piece + 1)], mean)
+        pieces = pieces.write(piece, _scores(pixels, templates, divide_by) + biases)
+    return pieces.concat()
 
 
 def _share(images: np.ndarray) -> tf.Tensor | None:
@@ -217,7 +247,8 @@ def train(
         shared = _share(images)
         with progress_bar(total=steps, initial=run.step, desc="Training", unit="step", disable=not progress) as bar:
             while run.step < end and not interrupt.came:
-                stop = min(end, run.step + _chunk(batch_size, shared is not None))
+                at_once = (CHUNK_COPIES if shared is None else CHUNK_IMAGES) // batch_size
+                stop = min(end, run.step + min(CHUNK_STEPS, max(1, at_once)))
                 if validation is not None:
                     stop = min(stop, (run.step // validate_every + 1) * validate_every)
                 rows = learn[batch_indices(len(learn), batch_size, sampling, seed, run.step, stop)]
@@ -259,11 +290,6 @@ def _resumed(run: Run, mean: np.ndarray | None, settings: dict) -> Run:
     return replace(run, **settings)
 
 
-def _chunk(batch_size: int, shared: bool) -> int:
-    """Return how many steps one call of TensorFlow may take."""
-    return min(CHUNK_STEPS, max(1, (CHUNK_IMAGES if shared else CHUNK_BYTES // 3_072) // batch_size))
-
-
 def _advance(run: Run, images, shared, labels, rows, learning_rates, weight_decay) -> Run:
     """Return the run after one step for each row of rows, (steps, n), at learning_rates (steps,)."""
     records, places = shared, rows
@@ -302,11 +328,12 @@ def predict_logits(images: np.ndarray, run: Run, indices: np.ndarray | None = No
     check_images(images)
     check_run(run)
     indices = checked_rows(indices, len(images), "indices")
-    logits = np.empty((len(indices), 10), np.float32)
-    for start in range(0, len(indices), PIECE):
-        rows = indices[start : start + PIECE]
-        pixels = scale_pixels(images[rows], run.mean, run.divide_by)
-        logits[start : start + len(rows)] = compute_logits(pixels, run.weights, run.biases)
+    shared, logits = _share(images), np.empty((len(indices), 10), np.float32)
+    at_once = CHUNK_COPIES if shared is None else CHUNK_IMAGES
+    for start in range(0, len(indices), at_once):
+        rows = indices[start : start + at_once]
+        records, places = (images[rows], np.arange(len(rows))) if shared is None else (shared, rows)
+        logits[start : start + len(rows)] = _score(run.weights, run.biases, run.mean, run.divide_by, records, places)
     return logits
 
 
