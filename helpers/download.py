@@ -6,6 +6,7 @@ Sources are tried in order. One that does not answer, stalls, is slow or gives w
 import contextlib
 import errno
 import http.client
+import io
 import os
 import random
 import re
@@ -145,16 +146,16 @@ def _download(url: str, opening: futures.Future, timeout: float, minimum_speed: 
     with progress_bar(total=None, desc="Waiting for an answer", bar_format="{desc} {elapsed}", leave=False) as bar:
         while not futures.wait([opening], timeout=0.2).done:
             bar.update(0)
-    position, length, failures = 0, None, 0
     opening.result()
+    position, length, failures = 0, None, 0
     while True:
         began = position
         try:
-            with _asked(url, opening, position, timeout) as answer:
+            with _asked(url, opening, position, timeout) as (answer, wire):
                 begin, length = _part(answer, position, length)
-                waited, received, since = 0.0, 0, time.monotonic()
+                waited, received, since = 0.0, 0, wire.begin()
                 # Only time spent in waiting for the server counts: the disk may be slower than the network.
-                while piece := _in_background(answer.read1, 16 * PIECE).result(STALL_TIMEOUT):
+                while piece := answer.read1(PIECE):
                     waited, received = waited + time.monotonic() - since, received + len(piece)
                     if waited >= SPEED_SECONDS:
                         if received < minimum_speed * waited:
@@ -162,9 +163,9 @@ def _download(url: str, opening: futures.Future, timeout: float, minimum_speed: 
                         waited, received = 0.0, 0
                     new = piece[max(0, position - begin) :]  # a server may begin anew
                     begin, position = begin + len(piece), position + len(new)
-                    for start in range(0, len(new), PIECE):
-                        yield new[start : start + PIECE]
-                    since = time.monotonic()
+                    if new:
+                        yield new
+                    since = wire.begin()
             if length is None or position == length:
                 return
             if answer.length or position == began:  # else it was a part of the file, and whole
@@ -197,22 +198,45 @@ def _part(answer: http.client.HTTPResponse, position: int, length: int | None) -
     return begin, length or whole or None
 
 
+class _Wire(io.RawIOBase):
+    """What a socket brings in time: its own timeout would begin anew with each byte of a server that drips."""
+
+    def __init__(self, sock: socket.socket):
+        self._sock = sock
+        self.begin()
+
+    def begin(self) -> float:
+        """Give the server `STALL_TIMEOUT` from now on; return the time."""
+        self._until = (now := time.monotonic()) + STALL_TIMEOUT
+        return now
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        if (left := self._until - time.monotonic()) <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+        return self._sock.recv_into(buffer)
+
+
 @contextlib.contextmanager
-def _asked(url: str, opening: futures.Future, begin: int, timeout: float) -> Iterator[http.client.HTTPResponse]:
-    """Ask for a file from byte `begin` on and give the answer; follow a few redirects, but never from https to http."""
+def _asked(url: str, opening: futures.Future, begin: int, timeout: float) -> Iterator[tuple]:
+    """Ask for a file from byte `begin` on; give the answer, a `http.client.HTTPResponse`, and the wire that brings it.
+
+    A few redirects are followed, but none from https to http.
+    """
     for _ in range(MOST_REDIRECTS + 1):
         connection, path, headers = opening.result()
-        opened = connection.sock
-        try:
+        with contextlib.closing(connection):
             connection.request("GET", path, headers=headers | ({"Range": f"bytes={begin}-"} if begin else {}))
-            answer = _in_background(connection.getresponse).result(STALL_TIMEOUT)
+            answer, wire = http.client.HTTPResponse(connection.sock), _Wire(connection.sock)
+            answer.fp = io.BufferedReader(wire)
+            answer.begin()
             location = answer.headers.get("Location")
             if answer.status not in (301, 302, 303, 307, 308) or not location:
-                yield answer
+                yield answer, wire
                 return
-        finally:
-            with contextlib.suppress(OSError):
-                opened.shutdown(socket.SHUT_RDWR)  # so that nothing waits for it in the background any more
         with contextlib.suppress(ValueError):
             location = urljoin(url, location.encode("latin-1").decode())
         if not re.match("https:" if connection.default_port == 443 else "https?:", location, re.IGNORECASE):
