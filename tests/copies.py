@@ -1,13 +1,27 @@
 """Copies of CIFAR-10 and what becomes of them, for the tests of the package that fetches it."""
 
 import io
+import os
+import shutil
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
 
 from helpers import cache, download
 
 NAMES = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
 FILE_BYTES = 30_730_000
+fault = pytest.mark.fault
+
+
+def row(fault: str, *values):
+    """Return a case of a test that brings about what a row of the table in docs/data.md calls `fault`."""
+    return pytest.param(*values, id=fault, marks=pytest.mark.fault(fault))
 
 
 def official_bytes(folder: Path, number: int) -> bytearray:
@@ -17,21 +31,54 @@ def official_bytes(folder: Path, number: int) -> bytearray:
         return bytearray(file.read(FILE_BYTES))
 
 
-def add(tar: tarfile.TarFile, name: str, data: bytes = b"", **attributes) -> None:
-    """Add a member to an open tar; attributes such as type and linkname make it a strange one."""
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    for attribute, value in attributes.items():
-        setattr(member, attribute, value)
-    tar.addfile(member, io.BytesIO(data))
+def sprite(images: np.ndarray) -> bytes:
+    """Return the picture that the npm package has of (10000, 3072) images: one a row, three bytes a pixel."""
+    png = io.BytesIO()
+    picture = Image.fromarray(np.stack(np.split(images, 3, axis=1), axis=-1))
+    picture.save(png, "PNG", compress_level=1, compress_type=2)  # Huffman codes alone, for speed
+    return png.getvalue()
+
+
+def pack(path: Path, members, compresslevel: int = 0) -> Path:
+    """Write an archive of (name, content, attributes...); attributes such as type make a member a strange one."""
+    with tarfile.open(path, "w:gz", compresslevel=compresslevel) as tar:
+        for name, content, *attributes in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            for attribute, value in dict(*attributes).items():
+                setattr(member, attribute, value)
+            tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+def flip(path: Path, place: int, mask: int = 1) -> None:
+    """Turn bits of one byte of a file."""
+    with open(path, "r+b") as file:
+        file.seek(place)
+        byte = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes([byte ^ mask]))
+
+
+def python(code: str, *arguments, before: tuple = (), **environment) -> subprocess.CompletedProcess:
+    """Run `code` in a fresh interpreter, with the helpers imported, after the words of a command `before`."""
+    code = f"import os, pathlib, signal, sys, time\nfrom helpers import archive, cache, data, download\n{code}"
+    return subprocess.run(
+        [*before, sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=300,
+        env=os.environ | environment,
+    )  # fmt: skip
+
+
+def unshared(*options: str) -> tuple:
+    """Return the beginning of a command that runs in namespaces of its own; skip where the machine does not let us."""
+    begin = (shutil.which("unshare", path=os.defpath) or "unshare", *options)
+    if sys.platform != "linux" or subprocess.run([*begin, sys.executable, "-c", ""], capture_output=True).returncode:
+        pytest.skip(f"this machine does not let us have namespaces of our own (unshare {' '.join(options)})")
+    return begin
 
 
 def contents(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
-
-
-def same_bytes(folder: Path, other: Path) -> bool:
-    return all((folder / name).read_bytes() == (other / name).read_bytes() for name in ("train.bin", "test.bin"))
 
 
 class World:
@@ -45,6 +92,11 @@ class World:
         self.neighbour = folder / "neighbour.txt"
         self.neighbour.write_text("untouched")
 
+    def fill(self) -> None:
+        """Put a sound copy into the cache."""
+        for name in ("train.bin", "test.bin"):
+            shutil.copy(self.sound / name, self.home)
+
     def holds(self, *names: str) -> None:
         """Assert that the cache holds these files besides the stranger's, and that nothing else was touched."""
         assert contents(self.home) == sorted(["notes.txt", *names]), contents(self.home)
@@ -54,12 +106,8 @@ class World:
     def is_sound(self, *others: str) -> None:
         """Assert that the cache is whole, byte for byte, with nothing left beside it but `others`."""
         self.holds("test.bin", "train.bin", *others)
-        assert same_bytes(self.home, self.sound)
-
-    def empty(self) -> None:
-        """Remove the data."""
         for name in ("train.bin", "test.bin"):
-            (self.home / name).unlink()
+            assert (self.home / name).read_bytes() == (self.sound / name).read_bytes()
 
     def recovers(self, *others: str) -> None:
         """Assert that the next call, with a source that works, fills the cache."""

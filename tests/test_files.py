@@ -24,21 +24,18 @@ def refused(path) -> str:
     assert "\n" not in said
     said.encode("utf-8")
     assert "can't be written: " in said
-    assert "Nothing was changed. Choose another name or folder" in said
     return said
 
 
-@pytest.mark.parametrize("name", ["run.npz", "x" * 255, "Versuch 1 – é 数据 $x%20#1", ".hidden"])
-def test_a_new_file_has_the_bytes_and_nothing_lies_beside_it(tmp_path, name):
-    assert write_file(tmp_path / name, b"bytes") == tmp_path / name
-    assert (tmp_path / name).read_bytes() == b"bytes"
-    assert contents(tmp_path) == [name]
-
-
-def test_a_tilde_means_the_home_folder(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["~/run.npz", "x" * 255, "Versuch 1 – é 数据 $x%20#1", ".hidden"])
+def test_a_new_file_has_the_bytes_and_nothing_lies_beside_it(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    assert write_file("~/run.npz", b"bytes") == tmp_path / "run.npz"
+    bare = name.removeprefix("~/")
+    assert write_file(name, b"bytes") == tmp_path / bare
+    assert (tmp_path / bare).read_bytes() == b"bytes"
+    assert contents(tmp_path) == [bare]
 
 
 @posix

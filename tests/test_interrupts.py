@@ -11,7 +11,7 @@ import numpy as np
 from helpers import load_data, train
 from helpers.softmax import tf
 
-count, dice = int(sys.argv[1]), random.Random(int(sys.argv[2]))
+count, dice = int(sys.argv[1]), random.Random(0)
 data = load_data()
 images, labels = data.images_train[:600], data.labels_train[:600]
 mean = images.mean(axis=0)
@@ -21,7 +21,7 @@ train(images, labels, **settings)  # builds what the next one finds ready
 begun = time.perf_counter()
 whole = train(images, labels, **settings)
 length = time.perf_counter() - begun
-outcomes, sent, (wishes, wish) = {}, 0, os.pipe()  # locks of Python's own do not survive interrupts either
+stopped, sent, (wishes, wish) = 0, 0, os.pipe()  # locks of Python's own do not survive interrupts either
 
 
 def send():
@@ -47,25 +47,19 @@ for number in range(1, count + 1):
     if run is not None:
         assert np.array_equal(run.loss, whole.loss[: run.step]), run.step
         assert run.validation_step.tolist() == list(range(20, run.step + 1, 20)), run.validation_step
-    kind = "before or after" if run is None else "whole" if run.step == 200 else "stopped"
-    outcomes[kind] = outcomes.get(kind, 0) + 1
+    stopped += run is not None and run.step < 200
     if number % 20 == 0:  # another thread, such as the playground's, can still train
         later = threading.Thread(target=train, args=(images, labels), kwargs=settings, daemon=True)
         later.start()
         later.join(60)
         assert not later.is_alive(), "a lock was left closed"
-print(outcomes, file=sys.stderr)
-assert outcomes.get("stopped", 0) > count / 20, outcomes
+assert stopped > count / 20, stopped
 os._exit(0)
 """
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(2_000, marks=pytest.mark.slow)])
-def test_an_interrupt_at_any_moment_leaves_a_whole_run(count):
-    ran = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", STORM, str(count), "0"],
-        capture_output=True,
-        text=True,
-        timeout=1_500,
-    )
+@pytest.mark.slow
+def test_an_interrupt_at_any_moment_leaves_a_whole_run():
+    command = [sys.executable, "-X", "faulthandler", "-c", STORM, "400"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=1_500)
     assert ran.returncode == 0, ran.stderr[-3_000:]

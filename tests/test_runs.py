@@ -141,11 +141,9 @@ class TestSaving:
         finally:
             tracemalloc.stop()
 
-    def test_a_file_that_is_not_there_is_named(self, tmp_path):
+    def test_what_is_not_there_and_what_is_no_run_are_named(self, tmp_path):
         with pytest.raises(ArgumentError, match=r"none\.npz can't be read: No such file"):
             load_run(tmp_path / "none.npz")
-
-    def test_what_is_no_run_is_not_saved(self, tmp_path):
         with pytest.raises(ArgumentError, match="This is no run but 5"):
             save_run(5, tmp_path / "run.npz")
         with pytest.raises(ArgumentError, match=r"can't be written: No such file"):

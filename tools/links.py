@@ -5,8 +5,8 @@
     python -m tools.links --check         change nothing; exit 1 where something disagrees
 
 Generated are: the README's table of notebooks, between its markers, from each notebook's own header; in each notebook
-the cell tagged `badges` and the cell tagged `colab`; the table of faults in docs/data.md, from the tests; and the
-addresses in other prose (the README, hub/README.md, ...) and the version in CITATION.cff.
+the cell tagged `badges` and the cell tagged `colab`; and the addresses in other prose (the README, hub/README.md, ...)
+and the version in CITATION.cff.
 """
 
 import re
@@ -16,12 +16,8 @@ from pathlib import Path
 
 import nbformat
 
-from tools import faults
-
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
-DATA_PAGE = ROOT / "docs" / "data.md"
-FAULTS = re.compile(r"(<!-- faults -->\n).*?(<!-- /faults -->)", re.DOTALL)
 TABLE = re.compile(r"(<!-- notebooks -->\n).*?(<!-- /notebooks -->)", re.DOTALL)
 LEARNERS = "learner"  # the branch without outputs, which CI makes from main: see tools/working_copy.py
 HEADER = re.compile(r"# (?P<number>\d+) · (?P<title>.+)\n\n> (?P<lesson>.+)\n")
@@ -103,8 +99,6 @@ def expected(where: str) -> dict[Path, str]:
     texts[README] = TABLE.sub(lambda match: match[1] + table(where) + match[2], texts[README])
     citation = ROOT / "CITATION.cff"
     texts[citation] = re.sub(r"(?m)^version: .+$", f"version: {project()['version']}", texts[citation])
-    rows = faults.table(ROOT / "tests")
-    texts[DATA_PAGE] = FAULTS.sub(lambda match: match[1] + rows + match[2], texts[DATA_PAGE])
     for path in notebooks():
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
