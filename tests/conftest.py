@@ -4,7 +4,6 @@ grading of submissions needs."""
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tarfile
 
@@ -14,7 +13,6 @@ from helpers import cache, download
 from helpers.data import find_data, load_data
 from tests.copies import NAMES, World, official_bytes, pack, sprite
 from tests.loopback import running
-from tests.series import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -37,18 +35,6 @@ def isolation():
         if sys.platform == "linux" and os.environ.get("CI"):
             pytest.fail(problem)
         pytest.skip(problem)
-
-
-@pytest.fixture(scope="session")
-def grading_settings(data_folder, tmp_path_factory):
-    """Return the paths that grading hands to a submission's process."""
-    fonts = tmp_path_factory.mktemp("fonts")
-    command = [sys.executable, "-c", "import matplotlib.font_manager"]
-    subprocess.run(command, check=True, env=os.environ | {"MPLCONFIGDIR": str(fonts)})
-    return {
-        "data": str(data_folder), "fonts": str(fonts), "helpers": str(ROOT / "helpers"),
-        "forbidden": str(ROOT / "Makefile"), "isolated": True,
-    }  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from coursework.grading import judge
-from coursework.grading.assignment import all_assignments, mark, question_of
+from coursework.grading.assignment import SOURCE, Assignment, all_assignments, mark, question_of
 from tests.series import ROOT
 
 ASSIGNMENTS = {assignment.name: assignment for assignment in all_assignments()}
@@ -34,20 +34,20 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("isolation")]
 
 
 @pytest.fixture(scope="module")
-def sessions(grading_settings):
+def sessions():
     """Return a function that gives each assignment's session, in which the instructor's answers have run."""
     opened = {}
 
     def get(name: str):
         if name not in opened:
-            assignment = ASSIGNMENTS[name]
-            session = stack.enter_context(judge.Session(assignment, assignment.notebook, STUDENT, grading_settings))
-            names = judge.own_names(assignment, STUDENT)
+            assignment = Assignment.read(SOURCE / name / f"{name}.ipynb", STUDENT)
+            session = stack.enter_context(judge.Session(assignment, assignment.notebook, STUDENT))
+            names = judge.own_names(assignment)
             if train := names.get("train_with"):  # assignment 4's, always the same for the same setting
                 runs = functools.cache(lambda setting: train(dict(setting)))
                 names["train_with"] = lambda setting: runs(tuple(sorted(setting.items())))
             if name == "6_clinic":
-                session.run(KEEP_RUNS)
+                session.student().run(KEEP_RUNS)
             opened[name] = session, names
         return opened[name]
 
@@ -77,8 +77,8 @@ def answer(assignment, question: str, given) -> str:
 
 def points(session, names, assignment, question: str, code: str) -> tuple[int, list[str]]:
     """Return what an answer to a question scores, and what the tests say; all else is the instructor's."""
-    session.run(f"for _name in {sorted(names_of(assignment, question))}: globals().pop(_name, None)")
-    session.run(code)
+    session.student().run(f"for _name in {sorted(names_of(assignment, question))}: globals().pop(_name, None)")
+    session.student().run(code)
     said = lost(session, names, assignment, {question})
     return sum(mark(cell, "points") for cell in assignment.tests if question_of(cell) == question) - sum(
         mark(cell, "points") for cell, _ in said
@@ -106,7 +106,7 @@ def test_right_answers_keep_their_points_and_wrong_ones_lose_some(name, question
         assert scored < question.points, f"{question.name}: {mistake} keeps its points"
         assert all(said)
     assert points(session, names, assignment, question.name, UNFILLED)[0] == 0
-    session.run(cell_of(assignment, question.name).source)
+    session.student().run(cell_of(assignment, question.name).source)
 
 
 @pytest.mark.parametrize("odd", [0, 1])
@@ -118,10 +118,10 @@ def test_a_slip_costs_once(name, odd, sessions):
     slips = {one: slip for one, slip in ANSWERS[name].SLIPS.items() if int(one[-1]) % 2 == odd}
     for question in questions:
         given = ANSWERS[name].WRONG[question][slips[question]] if question in slips else ()
-        session.run(answer(assignment, question, given))
+        session.student().run(answer(assignment, question, given))
     said = lost(session, names, assignment, set(questions))
     for question in slips:
-        session.run(cell_of(assignment, question).source)
+        session.student().run(cell_of(assignment, question).source)
     assert {question_of(cell) for cell, _ in said} == slips.keys(), said
 
 
@@ -146,7 +146,7 @@ def test_who_copies_from_the_notebooks_gains_a_third_at_most(name, sessions):
     for question, copies in ANSWERS[name].COPIES.items():
         codes = [one if isinstance(one, str) else pasted(*one) for one in copies]
         gained[question] = max(points(session, names, assignment, question, code)[0] for code in codes)
-        session.run(cell_of(assignment, question).source)
+        session.student().run(cell_of(assignment, question).source)
     assert sum(gained.values()) <= sum(question.points for one, question in CASES if one == name) / 3, gained
 
 

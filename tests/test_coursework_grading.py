@@ -22,8 +22,9 @@ import requests
 from nbclient import NotebookClient
 
 from coursework.grading import discover, judge, tabulate
-from coursework.grading.assignment import SOURCE, all_assignments, mark, question_of, tags
+from coursework.grading.assignment import SOURCE, Assignment, all_assignments, mark, tags
 from coursework.leaks import leaks, secrets
+from helpers.data import find_data
 from tests.browser import browser, needs_chromium, shot
 from tests.series import ROOT
 from tools import remote
@@ -50,7 +51,7 @@ class Course:
         self.root, self.zips = root, root / "zips"
         self.environment = os.environ | {
             "LEARNERS_PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "HOME": str(root),
-            "JUPYTER_CONFIG_DIR": str(root), "CIFAR10_HOME": str(judge.find_data()),
+            "JUPYTER_CONFIG_DIR": str(root), "CIFAR10_HOME": str(find_data()),
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         }  # fmt: skip
 
@@ -493,48 +494,47 @@ def test_a_file_is_given_to_the_student_it_belongs_to(whose):
 # ---- judge and tabulate ----
 
 
-def result_of(notebook, grading_settings, student: str = "x") -> dict:
-    return judge.judge(DATA, notebook, student, grading_settings)
-
-
-def of(result: dict) -> dict[str, float]:
-    return {question_of(cell): tabulate.points(cell, result) for cell in DATA.tests}
+def result_of(notebook, student: str, assignment=DATA) -> tuple[tabulate.Graded, dict]:
+    """Return what a notebook gets in a student's name, and what the judge says."""
+    source = SOURCE / assignment.name / f"{assignment.name}.ipynb"
+    result = judge.judge(Assignment.read(source, student), nbformat.writes(notebook).encode(), student)
+    return tabulate.tabulate(assignment, result), result
 
 
 @pytest.mark.slow
-def test_cells_lost_doubled_and_changed_change_no_points(grading_settings, isolation):
+def test_cells_lost_doubled_and_changed_change_no_points(isolation):
     notebook = answered("x")
     notebook.cells = [cell for cell in notebook.cells if mark(cell, "solution") for _ in range(2)]
     notebook.cells.insert(0, nbformat.v4.new_code_cell("labels = images = split_indices = load_data = None"))
-    result = result_of(notebook, grading_settings)
-    assert sum(of(result).values()) == sum(mark(cell, "points") for cell in DATA.tests)
+    graded, result = result_of(notebook, "x")
+    assert sum(graded.scores[mark(cell, "grade_id")] - mark(cell, "points") for cell in DATA.tests) == 0
     assert any("Two cells are marked" in remark for remark in result["remarks"])
-    shown = tabulate.autograded(DATA, notebook, result, {})
-    assert [mark(cell, "grade_id") for cell in shown.cells if mark(cell, "grade")] == [
+    assert [mark(cell, "grade_id") for cell in graded.notebook.cells if mark(cell, "grade")] == [
         mark(cell, "grade_id") for cell in DATA.cells if mark(cell, "grade")
     ]
 
 
 @pytest.mark.slow
-def test_a_neighbours_numbers_lose_their_points(grading_settings, isolation):
+def test_a_neighbours_numbers_lose_their_points(isolation):
     """Every student's numbers differ, and the grader knows them: typed in by their owner they pass, by another not."""
     import numpy as np
 
-    names, shares = judge.own_names(DATA, "ana"), {}
+    names, shares = judge.own_names(Assignment.read(SOURCE / "1_data" / "1_data.ipynb", "ana")), {}
     means = np.stack([names["images_learn"][names["labels_learn"] == c].mean(axis=0) for c in range(10)])
     for part in ("learn", "check"):
         found = names[f"images_{part}"] @ means.T - (means**2).sum(axis=1) / 2
         shares[part] = np.mean(found.argmax(axis=1) == names[f"labels_{part}"])
     typed = answered("ana", q6=f"learn_accuracy, check_accuracy = {shares['learn']}, {shares['check']}")
-    ana, ben = (result_of(typed, grading_settings, student) for student in ("ana", "ben"))
-    assert (of(ana)["a1-q6"], of(ben)["a1-q6"]) == (3, 0)
-    assert "names the student 'ana'" in ben["remarks"][0]
+    (ana, _), (ben, said) = (result_of(typed, student) for student in ("ana", "ben"))
+    assert (ana.scores["a1-q6-test"], ben.scores["a1-q6-test"]) == (3, 0)
+    assert "names the student 'ana'" in said["remarks"][0]
 
 
 def test_a_written_answer_counts_where_it_is_written():
     result = tabulate.nothing(DATA, "Not run.")
     notebook = answered("x", q7="YOUR ANSWER HERE")
-    assert tabulate.scores(DATA, notebook, result)["a1-q7"] == 0
+    assert tabulate.tabulate(DATA, result | {"cells": notebook.cells}).scores["a1-q7"] == 0
     notebook.cells.append(nbformat.v4.new_markdown_cell("Averages blur."))
-    assert tabulate.scores(DATA, notebook, result)["a1-q7"] is None
-    assert any("Averages blur." in cell.source for cell in tabulate.autograded(DATA, notebook, result, {}).cells)
+    graded = tabulate.tabulate(DATA, result | {"cells": notebook.cells})
+    assert graded.scores["a1-q7"] is None
+    assert any("Averages blur." in cell.source for cell in graded.notebook.cells)

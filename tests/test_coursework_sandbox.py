@@ -12,35 +12,35 @@ import numpy as np
 import psutil
 import pytest
 
-from coursework.grading import sandbox, student, values
-from coursework.grading.student import Ended, Student, StudentError
+from coursework.grading import judge, sandbox, student, values
+from coursework.grading.student import Ended, Refused, Student, StudentError
 from tests.series import ROOT
 
 pytestmark = pytest.mark.usefixtures("isolation")
 
 
 @pytest.fixture
-def start(tmp_path, grading_settings):
+def start(tmp_path):
     """Return a function that starts a submission's process in a folder of its own, ended with the test."""
     started = []
 
     def begin(**settings) -> Student:
         folder = tmp_path / f"folder{len(started)}"
         folder.mkdir()
-        started.append(Student(folder, **grading_settings, **settings))
+        started.append(Student(folder, **settings))
         return started[-1]
 
     yield begin
     for process in started:
         process.end()
-    student.remove(tmp_path)
+    judge.remove(tmp_path)
     assert not tmp_path.exists()
 
 
 @pytest.fixture(scope="module")
-def process(grading_settings, tmp_path_factory):
+def process(tmp_path_factory):
     """Return a process for all tests that do not end it, as each start takes seconds."""
-    with Student(tmp_path_factory.mktemp("shared"), **grading_settings) as started:
+    with Student(tmp_path_factory.mktemp("shared")) as started:
         yield started
 
 
@@ -182,6 +182,12 @@ os.kill(os.getppid(), 0)
     assert "PermissionError" in done.stderr
 
 
+def test_where_the_lock_leaks_nothing_runs(start, monkeypatch):
+    monkeypatch.setattr(student, "READABLE", (*student.READABLE, str(ROOT)))
+    with pytest.raises(Refused, match="can still read a file of the grader's"):
+        start()
+
+
 ENDS = {
     "import os; os._exit(0)": "ended its own process",
     "import os; os.abort()": "signal",
@@ -211,6 +217,7 @@ ENDS = {
 )
 def test_what_takes_too_much_is_ended_with_its_reason(start, code, said, monkeypatch):
     monkeypatch.setattr(student, "GRACE_SECONDS", 1)
+    monkeypatch.setattr(student, "PATIENCE", 5 if said == "still waiting" else 200)  # however busy the machine is
     process, seconds = start(), 1 if said.startswith("still") else 100
     with pytest.raises(Ended, match=said):
         process.run(code, seconds) and process.run("pass")  # what was sent besides is found with the next answer

@@ -27,7 +27,7 @@ def test_header_states_objectives_time_points_and_prerequisites(assignment):
     match = HEADER.match(assignment.cells[0].source)
     assert match, assignment.cells[0].source
     assert match["number"] == assignment.name[0]
-    assert int(match["points"]) == assignment.points
+    assert int(match["points"]) == sum(question.points for question in assignment.questions)
     written = sum(question.points for question in assignment.questions if question.manual)
     assert int(match["written"] or 0) == written
 
@@ -45,10 +45,13 @@ def test_the_notebook_is_sound(assignment):
 
 @each_assignment
 def test_questions_are_numbered_and_their_points_add_up(assignment):
-    numbers = [int(question.name.rpartition("q")[2]) for question in assignment.questions]
-    assert numbers == list(range(1, len(numbers) + 1))
-    assert sum(question.points for question in assignment.questions) == assignment.points
-    assert 4 <= len(numbers) <= 9
+    text = "\n".join(cell.source for cell in assignment.cells if cell.cell_type == "markdown")
+    headings = re.findall(r"^#+ Question (\d+) · .+ \((\d+) points?\)$", text, re.MULTILINE)
+    assert [int(number) for number, _ in headings] == list(range(1, len(headings) + 1))
+    assert [question[:2] for question in assignment.questions] == [
+        (f"a{assignment.name[0]}-q{number}", int(points)) for number, points in headings
+    ]
+    assert 4 <= len(headings) <= 9
     assert assignment.questions[-1].manual, "the last question is the open one"
 
 

@@ -4,8 +4,8 @@ A cell's `grade_id` begins with its assignment and question, such as a1-q2: `a1-
 `a1-q2-test` a cell that tests it. A written answer is graded by hand. Cells tagged `given` make the question's data.
 """
 
-import ast
 import re
+import symtable
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +17,6 @@ import nbformat
 from coursework.grading.text import writable
 
 SOURCE = Path(__file__).resolve().parents[1] / "source"
-TITLE = re.compile(r"^#+ Question (\d+) · .+ \((\d+) points?\)$", re.MULTILINE)
 QUESTION = re.compile(r"a\d-q\d+")
 MOST_BYTES = 20_000_000  # of a submitted notebook
 
@@ -45,14 +44,8 @@ def question_of(cell) -> str | None:
 
 def defined(source: str) -> set[str]:
     """Return the names of the functions and variables that a cell defines."""
-    found = set()
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef):
-            found.add(node.name)
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            found |= {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
-    return found
+    names = symtable.symtable(source, "cell", "exec").get_symbols()
+    return {name.get_name() for name in names if name.is_assigned()}
 
 
 class Question(NamedTuple):
@@ -69,6 +62,14 @@ class Assignment:
 
     name: str  # such as "1_data"
     notebook: nbformat.NotebookNode
+
+    @classmethod
+    def read(cls, path: Path, student: str | None = None) -> "Assignment":
+        """Read an instructor's notebook, with a student's id in the cell in which it is typed, if one is named."""
+        assignment = cls(path.stem, nbformat.read(path, as_version=4))
+        for index in assignment.tagged("student-id") if student is not None else ():
+            assignment.cells[index].source = f"student_id = {student!r}"
+        return assignment
 
     @property
     def cells(self) -> list:
@@ -103,24 +104,20 @@ class Assignment:
 
     @cached_property
     def questions(self) -> list[Question]:
-        """The questions in order; the points stand in the heading above, and the cells' points must add up."""
-        found, text = [], "\n".join(cell.source for cell in self.cells if cell.cell_type == "markdown")
-        for number, points in TITLE.findall(text):
-            name = f"a{self.name[0]}-q{number}"
-            graded = [cell for cell in self.cells if mark(cell, "grade") and question_of(cell) == name]
-            if sum(mark(cell, "points") for cell in graded) != int(points):
-                raise ValueError(f"{self.name}, question {number}: the heading says {points} points, its cells do not.")
-            found.append(Question(name, int(points), any(cell.cell_type == "markdown" for cell in graded)))
-        return found
-
-    @property
-    def points(self) -> int:
-        return sum(question.points for question in self.questions)
+        """The questions in order."""
+        graded: dict[str, list] = {}
+        for cell in self.cells:
+            if mark(cell, "grade"):
+                graded.setdefault(question_of(cell), []).append(cell)
+        return [
+            Question(name, sum(mark(cell, "points") for cell in cells), cells[0].cell_type == "markdown")
+            for name, cells in graded.items()
+        ]
 
 
 def all_assignments(source: Path = SOURCE) -> list[Assignment]:
     """Return the assignments of a course whose instructor's notebooks are in `source`."""
-    return [Assignment(path.stem, nbformat.read(path, as_version=4)) for path in sorted(source.glob("*/*.ipynb"))]
+    return [Assignment.read(path) for path in sorted(source.glob("*/*.ipynb"))]
 
 
 def read_submitted(data: bytes) -> nbformat.NotebookNode:

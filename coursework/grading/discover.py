@@ -22,7 +22,6 @@ LMS = r"(?P<name>[^/_]+)_(?:LATE_)?(?P<student_id>\d+)_(?:assignsubmission_file|
 ZIP_COLLECT = rf"(?:.*/)?{LMS}(?P<file_id>[1-9]_[a-z]+)"  # what nbgrader zip_collect is to look for
 STUDENT = re.compile(r"\w[\w .@'()-]{0,99}")
 MOST_FILES, MOST_UNPACKED = 20_000, 500_000_000  # files and bytes that are read of one zip
-STAMP = "%Y-%m-%d %H:%M:%S UTC"
 
 
 class Found(NamedTuple):
@@ -34,47 +33,41 @@ class Found(NamedTuple):
     trouble: str | None = None
 
 
-def in_zip(file, prefix: str = "") -> Iterator[Found]:
-    """Give the files in a zip, and those in zips within it."""
-    unpacked = 0
-    try:
-        with zipfile.ZipFile(file) as zipped:
-            for member in zipped.infolist()[:MOST_FILES]:
-                path = prefix + member.filename
-                nested = path.endswith(".zip") and not prefix.endswith(".zip/")
-                if not (nested or path.endswith(".ipynb")):
-                    if not member.is_dir():
-                        yield Found(path, trouble="it is no notebook")
-                    continue
-                with zipped.open(member) as opened:
-                    data = opened.read(MOST_BYTES + 1)
-                unpacked += len(data)
-                if unpacked > MOST_UNPACKED:
+def unpack(path: str, file, changed: float = 0.0, depth: int = 0) -> Iterator[Found]:
+    """Give what a file holds: itself where it is a notebook, its files where it is a zip, or a zip in a zip."""
+    if path.endswith(".ipynb"):
+        yield Found(path, file.read(MOST_BYTES + 1), changed)
+    elif not path.endswith(".zip") or depth > 1:
+        yield Found(path, trouble="it is no notebook")
+    else:
+        try:
+            with zipfile.ZipFile(io.BytesIO(file.read(MOST_BYTES + 1)) if depth else file) as zipped:
+                members = [member for member in zipped.infolist() if not member.is_dir()][:MOST_FILES]
+                if sum(each.file_size for each in members if each.filename.endswith(".ipynb")) > MOST_UNPACKED:
                     raise ValueError(f"it holds over {MOST_UNPACKED:,} bytes")
-                changed = time.mktime((*member.date_time, 0, 0, -1))
-                yield from in_zip(io.BytesIO(data), path + "/") if nested else [Found(path, data, changed)]
-    except Exception as error:  # a zip made by hand can break zipfile in many ways
-        yield Found(prefix.rstrip("/") or "the zip", trouble=f"the zip cannot be read ({type(error).__name__})")
+                for member in members:
+                    changed = time.mktime((*member.date_time, 0, 0, -1))
+                    with zipped.open(member) as opened:
+                        yield from unpack(f"{path}/{member.filename}", opened, changed, depth + 1)
+        except Exception as error:  # a zip made by hand can break zipfile in many ways
+            yield Found(path, trouble=f"the zip cannot be read ({type(error).__name__})")
 
 
 def files(place: Path) -> Iterator[Found]:
-    """Give every file below a folder, or in a zip."""
+    """Give every file below a folder, or in a zip, whose own name does not count."""
     if place.is_file():
-        yield from in_zip(place)
+        with open(place, "rb") as file:
+            for found in unpack(place.name, file):
+                yield found._replace(path=found.path.partition("/")[2] or found.path)
     for folder, _, names in os.walk(place):
-        for name in sorted(names):
-            path = Path(folder, name)
+        for path in (Path(folder, name) for name in sorted(names)):
             shown = path.relative_to(place).as_posix()
             try:
                 if path.is_symlink() or not path.is_file():
                     yield Found(shown, trouble="it is a link or no file")
-                elif path.suffix == ".zip":
-                    yield from in_zip(path, shown + "/")
-                elif path.suffix == ".ipynb":
-                    with open(path, "rb") as file:
-                        yield Found(shown, file.read(MOST_BYTES + 1), path.stat().st_mtime)
                 else:
-                    yield Found(shown, trouble="it is no notebook")
+                    with open(path, "rb") as file:
+                        yield from unpack(shown, file, path.stat().st_mtime)
             except OSError as error:
                 yield Found(shown, trouble=f"it cannot be read ({error.strerror})")
 
@@ -86,49 +79,52 @@ def students_of(paths: list[str], names: list[str], known: Callable[[str, str], 
     the name and number that Canvas or Moodle give.
     """
     parts = {path: re.sub(r"\.zip/|(?: \(\d+\))?\.ipynb$", "/", path).strip("/").split("/") for path in paths}
-    one_folder = all(len(each) > 1 for each in parts.values())  # around them all, as a zip of a folder has
-    while one_folder and len({each[0] for each in parts.values()}) == 1:
+    # A folder around them all, as a zip of a folder has, is no student's unless the assignments lie right in it.
+    while all(len(each) > 1 for each in parts.values()) and len({each[0] for each in parts.values()}) == 1:
         inner = {path: each[1:] for path, each in parts.items()}
         if any(each[0].startswith(tuple(names)) for each in inner.values()):
-            break  # it is a student's
-        parts, one_folder = inner, all(len(each) > 1 for each in inner.values())
-    own = [tuple(each[:-1]) for each in parts.values() if not each[-1].startswith(tuple(names))]
+            break
+        parts = inner
+    own = [each[:-1] for each in parts.values() if not each[-1].startswith(tuple(names))]
     students: dict[str, str | None] = {}
     for path, (*folders, file) in parts.items():
         if match := re.search(LMS, path):
             students[path] = known(match["name"], match["student_id"])
-        elif file.startswith(tuple(names)):
+        elif file.startswith(tuple(names)) or (folders and own.count(folders) == 1):
             students[path] = folders[0] if folders else None
         else:
-            students[path] = file if own.count(tuple(folders)) > 1 or not folders else folders[0]
+            students[path] = file
     return students
 
 
-def answered(data: bytes, assignments: list[Assignment]) -> Assignment:
-    """Return the assignment that a notebook answers, by the marks of its cells; raise `Unreadable` if none."""
-    marks = {str(mark(cell, "grade_id")) for cell in read_submitted(data).cells}
+def answered(found: Found, assignments: list[Assignment]) -> str:
+    """Return the name of the assignment that a notebook answers, by the marks of its cells."""
+    marks = {str(mark(cell, "grade_id")) for cell in read_submitted(found.data).cells}
     best = max(assignments, key=lambda assignment: len(marks & assignment.positions.keys()))
     if not marks & best.positions.keys():
         raise Unreadable("it has no cell of an assignment: their marks are lost")
-    return best
+    return best.name
 
 
-def put(folder: Path, name: str, data: bytes, changed: float) -> str | None:
-    """Put a notebook into its folder of submitted/; return why not, where one is there that is as new."""
-    stamp, there = folder / "timestamp.txt", folder / f"{name}.ipynb"
-    handed_in = f"{datetime.fromtimestamp(changed, UTC):{STAMP}}"
-    if there.exists():
-        if there.read_bytes() == data:
-            return None
-        before = stamp.read_text("utf-8").strip() if stamp.exists() else ""
-        if before > handed_in:  # as texts, which begin with the year
-            return f"a later one, of {before}, is in submitted/"
-    folder.mkdir(parents=True, exist_ok=True)
-    for path, content in ((there, data), (stamp, handed_in.encode())):
-        beside = path.with_name(path.name + ".part")
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    return None
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, also over one that nbgrader has made read-only; make its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".part")
+    beside.write_bytes(content)
+    os.replace(beside, path)
+
+
+def put(folder: Path, name: str, found: Found) -> None:
+    """Put a notebook into its folder of submitted/, unless it is there; raise `Unreadable` where a later one is."""
+    there, stamp = folder / f"{name}.ipynb", folder / "timestamp.txt"
+    if there.exists() and there.read_bytes() == found.data:
+        return
+    handed_in = f"{datetime.fromtimestamp(found.changed, UTC):%Y-%m-%d %H:%M:%S UTC}"
+    before = stamp.read_text("utf-8").strip() if there.exists() and stamp.exists() else ""
+    if before > handed_in:  # as texts, which begin with the year
+        raise Unreadable(f"a later one, of {before}, is in submitted/")
+    write_whole(there, found.data)
+    write_whole(stamp, handed_in.encode())
 
 
 def hidden(path: str) -> bool:
@@ -140,28 +136,24 @@ def collect(
 ) -> tuple[int, list[str]]:
     """Put what `place` holds into `submitted`; return how many it took, and a line on each it did not."""
     left, taken = [], {}
-    everything = sorted(files(place), key=lambda found: found.changed)
+    everything = sorted(files(place), key=lambda found: found.changed, reverse=True)
     notebooks = [each.path for each in everything if each.path.endswith(".ipynb") and not hidden(each.path)]
     students = students_of(notebooks, [assignment.name for assignment in assignments], known)
     for found in everything:
-        student, trouble = students.get(found.path), found.trouble
-        if hidden(found.path):
-            trouble = trouble or "it is a hidden file"
-        elif student is None:
-            trouble = trouble or "its name is an assignment's, not a student's id"
-        elif not STUDENT.fullmatch(student):
-            trouble = trouble or "its name is no student's id"
         try:
-            name = None if trouble else answered(found.data, assignments).name
-        except Unreadable as unreadable:
-            trouble = str(unreadable)
-        if trouble:
-            left.append(f"{printable(found.path)}: {trouble}.")
-            continue
-        if before := taken.get((student, name)):
-            left.append(f"{printable(before.path)}: {printable(found.path)} is later.")
-        taken[student, name] = found
-    for (student, name), found in taken.items():
-        if trouble := put(submitted / student / name, name, found.data, found.changed):
+            if found.trouble or found.path not in students:
+                raise Unreadable(
+                    found.trouble or ("it is a hidden file" if hidden(found.path) else "it is no notebook")
+                )
+            if (student := students[found.path]) is None:
+                raise Unreadable("its name is an assignment's, not a student's id")
+            if not STUDENT.fullmatch(student):
+                raise Unreadable("its name is no student's id")
+            name = answered(found, assignments)
+            if later := taken.get((student, name)):
+                raise Unreadable(f"{later} is later")
+            taken[student, name] = printable(found.path)
+            put(submitted / student / name, name, found)
+        except Unreadable as trouble:
             left.append(f"{printable(found.path)}: {trouble}.")
     return len(taken), left

@@ -1,58 +1,10 @@
-"""The course's gradebook, which nbgrader keeps: what is written into it, and what leaves it for Canvas and Moodle."""
+"""What the gradebook knows of students from Canvas and Moodle, and what goes back there."""
 
-import contextlib
 import csv
 import re
-import warnings
 from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry, Student
-from sqlalchemy.exc import SAWarning
-
-warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")  # it says on the way what is mended at the end
-
-
-@contextlib.contextmanager
-def transaction(book: Gradebook):
-    """Make all that nbgrader's functions write in this block one transaction: all of it is kept, or nothing."""
-    commit, book.db.commit = book.db.commit, book.db.flush
-    try:
-        yield
-        commit()
-    except BaseException:
-        book.db.rollback()
-        raise
-    finally:
-        book.db.commit = commit
-
-
-def write(
-    book: Gradebook, assignment: str, student: str, handed_in: str | None, scores: dict[str, float | None],
-    comments: dict[str, str | None], changed: set[str], only: str | None = None,
-) -> None:  # fmt: skip
-    """Write the automatic points and comments of one submission; `only` one question's, if named.
-
-    What a person has entered stays: points, comments, extra credit. Where the answer under it has `changed`, or its
-    automatic points, the cell is marked to be looked at again.
-    """
-    with transaction(book):
-        book.update_or_create_student(student)
-        stamp = {"timestamp": handed_in} if handed_in else {}
-        submission = book.update_or_create_submission(assignment, student, **stamp)
-        (notebook,) = submission.notebooks
-        for grade in notebook.grades:
-            question = grade.name.partition("-test")[0]
-            if grade.name not in scores or only not in (None, question):
-                continue
-            score = scores[grade.name]
-            if grade.manual_score is None:
-                grade.needs_manual_grade = score is None
-            elif question in changed or (score is not None and grade.auto_score != score):
-                grade.needs_manual_grade = True
-            grade.auto_score = score
-        for comment in notebook.comments:
-            if comment.name in comments and only in (None, comment.name):
-                comment.auto_comment = comments[comment.name]
 
 
 def known_student(book: Gradebook):

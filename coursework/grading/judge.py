@@ -7,27 +7,27 @@ process changes what is asked or how it is judged, and no test ever enters that 
 """
 
 import ast
-import base64
 import io
 import json
 import os
+import signal
+import subprocess
 import sys
 import tempfile
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import AbstractContextManager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
-import nbformat
-
 from coursework.grading import sandbox
-from coursework.grading.assignment import Assignment, defined, mark, question_of, read_submitted, tags
-from coursework.grading.student import ROOT, Ended, Refused, Student, StudentError, remove
+from coursework.grading.assignment import Assignment, Unreadable, defined, mark, question_of, read_submitted, tags
+from coursework.grading.student import Ended, Refused, Student, StudentError
+from coursework.grading.tabulate import nothing
 from coursework.grading.text import printable
-from helpers.data import find_data
 
 SECONDS = 300  # of processor time for a submission's process, restarts included, and as much for the tests
 TEST_SECONDS = 60  # of processor time for one test's own computing
 MEMORY = 3 * 2**30  # bytes for the tests, whatever an answer gives them to work on
 RESTARTS = 4
+WHOLE = 3_600  # seconds on the clock after which a judge gives up
 HIDDEN = "### BEGIN HIDDEN TESTS"
 
 
@@ -35,7 +35,7 @@ def steps_of(assignment: Assignment, notebook, student_id: str) -> tuple[list[tu
     """Return what to run of a submission, as (question or None, code), and remarks about what was odd in it.
 
     Students' answers and own cells run as handed in. The given cells run as the instructor wrote them, whether the
-    submission has changed, lost or doubled them, and with the student's real id. Tests and pictures do not run.
+    submission has changed, lost or doubled them. Tests and pictures do not run.
     """
     steps, remarks, seen = [], [], set()
     # A probe may define what students use, such as tf.
@@ -43,103 +43,91 @@ def steps_of(assignment: Assignment, notebook, student_id: str) -> tuple[list[tu
 
     def give(up_to: int) -> None:
         while waiting and waiting[0] <= up_to:
-            cell = assignment.cells[waiting.pop(0)]
-            steps.append((None, f"student_id = {student_id!r}" if "student-id" in tags(cell) else cell.source))
+            steps.append((None, assignment.cells[waiting.pop(0)].source))
 
-    for cell in notebook.cells:
-        if "student-id" in tags(cell) and cell.cell_type == "code":
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        if "student-id" in tags(cell):
             with suppress(SyntaxError, ValueError, AttributeError, IndexError):
-                typed = ast.literal_eval(ast.parse(cell.source).body[0].value)
-                if typed != student_id:
-                    remarks.append(f"The notebook names the student {typed!r:.60}; graded as {student_id!r}.")
-            continue
-        grade_id, position = mark(cell, "grade_id"), assignment.position(cell)
-        if position is not None:
+                typed = str(ast.literal_eval(ast.parse(cell.source).body[0].value))
+                if typed.strip().lower() != student_id.strip().lower():
+                    graded = f"graded as {student_id!r}, whose images and patient are others"
+                    remarks.append(f"The notebook names the student {typed!r:.60}, and is {graded}.")
+        elif (position := assignment.position(cell)) is not None:
             give(position)
-            original = assignment.cells[position]
-            if grade_id in seen and mark(original, "solution"):
-                remarks.append(f"Two cells are marked as the answer {grade_id}; both ran.")
-            seen.add(grade_id)
-            if cell.cell_type == "code" and mark(original, "solution"):
-                steps.append((question_of(original), cell.source))
-        elif cell.cell_type == "code" and not {"given", "probe", "colab"} & set(tags(cell)):
+            if mark(assignment.cells[position], "solution"):
+                name = mark(cell, "grade_id")
+                if name in seen:
+                    remarks.append(f"Two cells are marked as the answer {name}; both ran.")
+                seen.add(name)
+                steps.append((question_of(cell), cell.source))
+        elif not {"given", "probe", "colab"} & set(tags(cell)):
             steps.append((None, cell.source))
     give(len(assignment.cells))
     return steps, remarks
 
 
-def own_names(assignment: Assignment, student_id: str) -> dict:
-    """Return what the instructor's given cells define for this student."""
+def own_names(assignment: Assignment) -> dict:
+    """Return what the instructor's given cells define for the student whose id the assignment has."""
     names = {"__name__": "__main__"}
     for index in assignment.tagged("given"):
-        cell = assignment.cells[index]
-        source = f"student_id = {student_id!r}" if "student-id" in tags(cell) else cell.source
-        exec(compile(source, f"{assignment.name}, given cell {index}", "exec"), names)
+        exec(compile(assignment.cells[index].source, f"{assignment.name}, given cell {index}", "exec"), names)
     return names
 
 
-class Session:
+def remove(folder: Path) -> None:
+    """Remove a submission's folder, however deep it goes and whatever it allows."""
+    for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+        subprocess.run([*command, "--", folder], stderr=subprocess.DEVNULL, check=False)
+
+
+class Session(AbstractContextManager):
     """A submission's process that is started again where it ends, without the cell that ended it.
 
-    Use it in a `with` statement: the process and its folder are gone at the end. `settings` names the paths that
-    `Student` asks for, and says whether to lock it in.
+    Use it in a `with` statement: the process and its folder are gone at the end.
     """
 
-    def __init__(self, assignment: Assignment, notebook, student_id: str, settings: dict):
+    def __init__(self, assignment: Assignment, notebook, student_id: str, isolated: bool = True):
         self._steps, self.remarks = steps_of(assignment, notebook, student_id)
-        self._probes = {name: assignment.cells[index].source for index in assignment.tagged("probe")
-                        for name in defined(assignment.cells[index].source)}  # fmt: skip
-        self._answers, self._settings = assignment.answers, settings
-        self._folder = Path(tempfile.mkdtemp(prefix="submission-"))
+        probes = [assignment.cells[index].source for index in assignment.tagged("probe")]
+        self._probes = {name: source for source in probes for name in defined(source)}
+        self._answers, self._isolated = assignment.answers, isolated
+        self._folder = Path(tempfile.mkdtemp(prefix="submission-"), "own")
         self._student: Student | None = None
-        self._left_out: set[int] = set()
         self._starts, self._spent = 0, 0.0
-        self.outcomes: dict[str, dict] = {}  # by question: what its cells printed, and their error
-
-    def __enter__(self) -> "Session":
-        return self
+        self.outcomes: dict[str | None, dict] = {}  # by question: what its last cell printed, and its error
 
     def __exit__(self, *_) -> None:
         self._end()
-        remove(self._folder)
+        self._folder.parent.rmdir()
 
     def _end(self) -> None:
         if self._student is not None:
             self._student.end()
             self._spent += self._student.spent
             self._student = None
+        remove(self._folder)
 
     def student(self) -> Student:
         """Return the process, with all its cells run."""
         while self._student is None:
             self._starts += 1
-            if self._starts > RESTARTS:
-                raise StudentError("Its process ended too many times to go on.")
-            if self._spent >= SECONDS:
-                raise StudentError(f"The submission took over {SECONDS} s of processor time in all.")
-            remove(self._folder)
-            self._folder.mkdir(mode=0o700)
-            self._student = Student(self._folder, **self._settings, seconds=SECONDS - self._spent)
-            outcomes, index, question = {}, None, None
+            if self._starts > RESTARTS or self._spent >= SECONDS:
+                raise StudentError(f"Its process ended too often, or took over {SECONDS} s of processor time in all.")
+            self._folder.mkdir()
+            self._student = Student(self._folder, self._isolated, SECONDS - self._spent)
+            index, question = 0, None
             try:
-                for index, (question, source) in enumerate(self._steps):
-                    if index not in self._left_out:
-                        error, printed = self._student.run(source)
-                        if question:
-                            before = outcomes.get(question, {"printed": ""})
-                            outcomes[question] = {"printed": before["printed"] + printed, "error": error}
+                for index in range(len(self._steps)):
+                    question, source = self._steps[index]
+                    error, printed = self._student.run(source)
+                    self.outcomes[question] = {"printed": printed, "error": error}
             except Ended as end:
                 self._end()
-                self._left_out.add(index)
+                del self._steps[index]
                 where = f"the answer to {question}" if question else "a cell"
                 self.remarks.append(f"{end} This happened in {where}, which was then left out.")
-                if question:
-                    outcomes[question] = {"printed": "", "error": str(end)}
-            self.outcomes |= outcomes
+                self.outcomes[question] = {"printed": "", "error": str(end)}
         return self._student
-
-    def run(self, source: str) -> tuple[str | None, str]:
-        return self.student().run(source)
 
     def test(self, source: str, names: dict) -> str | None:
         """Run a test, its visible part and then its hidden one; return None where it passes, or what it says."""
@@ -174,33 +162,33 @@ class Session:
         return None
 
 
-def judge(assignment: Assignment, notebook, student_id: str, settings: dict) -> dict:
-    """Return the points, with their reasons, of a submitted notebook."""
-    with Session(assignment, notebook, student_id, settings) as session:
+def judge(assignment: Assignment, submitted: bytes, student_id: str, isolated: bool = True) -> dict:
+    """Return what the tests say of a submitted notebook, remarks on it, its cells, and what became of its answers."""
+    try:
+        notebook = read_submitted(submitted)
+    except Unreadable as trouble:
+        return nothing(assignment, str(trouble))
+    with Session(assignment, notebook, student_id, isolated) as session:
         with suppress(StudentError):
             session.student()
-        names = own_names(assignment, student_id)
+        names = own_names(assignment)
         said = {mark(cell, "grade_id"): session.test(cell.source, names) for cell in assignment.tests}
-        return {"said": said, "remarks": session.remarks, "outcomes": session.outcomes}
+        return {"said": said, "remarks": session.remarks, "outcomes": session.outcomes, "cells": notebook.cells}
 
 
-def main() -> None:
-    """Read a job from standard input, write its result to standard output, both as JSON."""
-    job = json.load(sys.stdin)
+def main(source: str, submitted: str, student_id: str, locked: str) -> None:
+    """Judge a submission, and write the result to standard output, as JSON."""
     report = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    data = find_data()
-    os.environ["CIFAR10_HOME"] = str(data)
-    settings = {"data": data, "fonts": Path(job["fonts"]), "helpers": ROOT / "helpers", "forbidden": Path(__file__),
-                "isolated": job["isolated"]}  # fmt: skip
     sandbox.set_limits({"RLIMIT_DATA": MEMORY, "RLIMIT_CORE": 0, "RLIMIT_CPU": SECONDS})
-    assignment = Assignment(job["assignment"], nbformat.from_dict(job["source"]))
+    signal.alarm(WHOLE)
+    assignment = Assignment.read(Path(source), student_id)
     try:
-        result = judge(assignment, read_submitted(base64.b64decode(job["submitted"])), job["student"], settings)
+        result = judge(assignment, Path(submitted).read_bytes(), student_id, locked == "isolated")
     except Refused as problem:
         result = {"refused": str(problem)}
     json.dump(result, report)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

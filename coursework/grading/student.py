@@ -1,6 +1,6 @@
 """The grader's hold on a submission: a process of its own, watched from outside, that answers requests.
 
-    with Student(...) as student:
+    with Student(folder) as student:
         student.run("def double(x): return 2 * x")
         student.value("double")(21)
 
@@ -23,8 +23,10 @@ import psutil
 
 from coursework.grading import values
 from coursework.grading.text import printable
+from helpers.data import find_data
 
 ROOT = Path(__file__).resolve().parents[2]
+FONTS = ROOT / "_build" / "fonts"  # Matplotlib's list of fonts, which every submission reads and none may write
 CELL_SECONDS = 60  # of processor time, for a cell or for one call of a function
 GRACE_SECONDS = 2  # in which a process may still say that its time is up
 PATIENCE = 5  # times as long on the clock, so that a busy machine ends no right answer
@@ -41,11 +43,17 @@ LIMITS = {
 THREADS = 100
 FOLDER_BYTES, FOLDER_FILES = 50_000_000, 500  # all that a submission may leave in its folder
 LOOK_EVERY = 0.05  # seconds
-SYSTEM = (
+READABLE = (
     "/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/dev/null",
     "/dev/urandom", "/dev/random", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems", "/proc/self",
-    "/sys/devices/system/cpu", "/sys/devices/system/node",
+    "/sys/devices/system/cpu", "/sys/devices/system/node", sys.prefix, sys.base_prefix, str(FONTS),
+    str(ROOT / "helpers"),
 )  # fmt: skip
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT), "MPLCONFIGDIR": str(FONTS),
+    "MPLBACKEND": "agg", "HDF5_USE_FILE_LOCKING": "FALSE", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3",
+}  # fmt: skip
 
 
 class Ended(Exception):
@@ -77,52 +85,33 @@ def excess_of(folder: Path) -> str | None:
     return None
 
 
-def remove(folder: Path) -> None:
-    """Remove a submission's folder, however deep it goes and whatever it allows."""
-    for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
-        subprocess.run([*command, "--", str(folder)], stderr=subprocess.DEVNULL, check=False)
-
-
-def environment(folder: Path, data: Path, fonts: Path) -> dict[str, str]:
-    """Return the environment of a submission's process: nothing of the grader's own."""
-    return {
-        "PATH": "/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder), "LANG": "C.UTF-8",
-        "CIFAR10_HOME": str(data), "MPLCONFIGDIR": str(fonts), "MPLBACKEND": "agg", "IPYTHONDIR": str(folder),
-        "PYTHONPATH": str(ROOT), "HDF5_USE_FILE_LOCKING": "FALSE",
-        "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1",
-        "TF_NUM_INTRAOP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3",
-    }  # fmt: skip
-
-
-class Student:
-    """A submission's process. `folder` is all that it may write; `forbidden`, a file that it must not read.
+class Student(contextlib.AbstractContextManager):
+    """A submission's process, which may write nothing but `folder`, an empty folder.
 
     It may take `seconds` of processor time in all; `spent` says how many it has taken. While nothing is asked of it, it
     stands still: the grader computes without it, and it can take nothing that is not counted. A thread watches it
     always. Where inputs are `hidden`, nothing of an error is told but its built-in type.
     """
 
-    def __init__(
-        self, folder: Path, data: Path, fonts: Path, helpers: Path, forbidden: Path, isolated: bool = True,
-        seconds: float = math.inf,
-    ):  # fmt: skip
+    def __init__(self, folder: Path, isolated: bool = True, seconds: float = math.inf):
         self.spent, self.hidden = 0.0, False
         self._most = self._late = math.inf  # processor time, and time on the clock, to which it may come now
         self._excess: str | None = None  # what it was ended for
+        if not list(FONTS.glob("fontlist*.json")):
+            listing = os.environ | {"MPLCONFIGDIR": str(FONTS)}
+            subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], env=listing, check=True)
+        data = str(find_data())
+        own = dict.fromkeys(("HOME", "TMPDIR", "IPYTHONDIR"), str(folder))
         self._process = subprocess.Popen(
             [sys.executable, "-sPB", "-m", "coursework.grading.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, cwd=folder, env=environment(folder, data, fonts), start_new_session=True,
+            stderr=subprocess.DEVNULL, cwd=folder, env=ENVIRONMENT | own | {"CIFAR10_HOME": data},
+            start_new_session=True,
         )  # fmt: skip
         threading.Thread(target=self._watch, args=(folder, seconds), daemon=True).start()
-        readable = [*SYSTEM, *{sys.prefix, sys.base_prefix}, str(data), str(fonts), str(helpers)]
-        settings = {"limits": LIMITS, "isolated": isolated, "readable": readable, "forbidden": str(forbidden)}
-        reply = self._exchange(settings, CELL_SECONDS)
+        reply = self._exchange({"limits": LIMITS, "readable": [*READABLE, data], "isolated": isolated}, CELL_SECONDS)
         if "refused" in reply:
             self.end()
             raise Refused(reply["refused"])
-
-    def __enter__(self) -> "Student":
-        return self
 
     def __exit__(self, *_) -> None:
         self.end()
@@ -158,7 +147,7 @@ class Student:
         """Send a request, and return the reply; end the process where none comes."""
         self._most = self.spent + seconds + GRACE_SECONDS
         self._late = time.monotonic() + PATIENCE * (seconds + GRACE_SECONDS)
-        line, reply = b"", None
+        line = b""
         try:
             self._process.send_signal(signal.SIGCONT)
             with contextlib.suppress(BrokenPipeError):
@@ -171,17 +160,15 @@ class Student:
         if sum(map(line.count, (b",", b"[", b"{"))) > values.MOST_ITEMS:
             return {"error": f"ValueTrouble: more than {values.MOST_ITEMS:,} numbers in lists"}
         with contextlib.suppress(ValueError, RecursionError, MemoryError):
-            reply = json.loads(line)
-        if isinstance(reply, dict):
-            return reply
+            if isinstance(reply := json.loads(line), dict):
+                return reply
         self.end()
         code = self._process.returncode
         if self._excess:
             raise Ended(self._excess)
-        if len(line) == values.LARGEST:
-            raise Ended("It sent more than an answer can be.")
         if line:
-            raise Ended("It answered with something that makes no sense.")
+            much = len(line) == values.LARGEST
+            raise Ended(f"It {'sent more than an answer can be' if much else 'answered with what makes no sense'}.")
         if code >= 0:
             raise Ended(f"It ended its own process (exit code {code}).")
         raise Ended(f"Its process ended by signal {-code} ({signal.strsignal(-code)}).")
@@ -192,20 +179,20 @@ class Student:
         error, printed = reply.get("error"), reply.get("printed", "")
         return (None if error is None else printable(error), printable(printed, 11_000))
 
-    def value(self, name: str, probe: str | None = None, seconds: float = CELL_SECONDS):
+    def value(self, name: str, probe: str | None = None):
         """Return what the submission has under `name`: a value, or a function that calls its function.
 
         `probe` is the code of the cell that defines `name`, where that is the instructor's: it is run anew each time.
         """
-        asked = {"name": name, "probe": probe, "seconds": seconds}
-        reply = self._exchange(asked, seconds)
+        asked = {"name": name, "probe": probe, "seconds": CELL_SECONDS}
+        reply = self._exchange(asked, CELL_SECONDS)
         if "missing" in reply:
             raise StudentError(f"There is no {name}: its cell is unfilled, or stopped with an error.")
         if "function" not in reply:
             return self._restored(reply, f"{name} is", f"Reading {name}")
 
         def call(*positional, **named):
-            reply = self._exchange(asked | {"inputs": values.plain([positional, named])}, seconds)
+            reply = self._exchange(asked | {"inputs": values.plain([positional, named])}, CELL_SECONDS)
             return self._restored(reply, f"{name} returns", f"Calling {name}")
 
         return call
