@@ -60,7 +60,7 @@ binder: tools data ## build what Binder builds, run all notebooks in it, and wri
 browser:        ## install Chromium for the browser tests by the system's package manager (Debian, Ubuntu; root)
 	command -v chromium || { apt-get update -qq && apt-get install --yes -qq --no-install-recommends chromium fonts-dejavu-core; }
 
-hub: tools _build/hub/ready ## let a class log in to a real JupyterHub here, into docs/measurements/hub.md (STUDENTS=8 for eight; needs npm)
+hub: tools .venv-coursework/ready _build/hub/ready _build/hub/graded/ready ## let a class log in to a real JupyterHub here, into docs/measurements/hub.md (STUDENTS=8 for eight; needs npm)
 	STUDENTS=$(STUDENTS) $(BIN)/python -m pytest tests/environments/test_hub.py
 
 refresh: tools data ## run the notebooks and keep their outputs (ONLY=07 for one)
@@ -153,6 +153,12 @@ _build/hub/ready: hub/install requirements/hub.txt pyproject.toml $(wildcard hel
 	npm install --silent --prefix _build/hub/proxy configurable-http-proxy@5
 	PATH="$(CURDIR)/_build/hub/env/bin:$$PATH" CIFAR10_SHARED="$(CURDIR)/_build/hub/cifar-10" \
 	  hub/install requirements/hub.txt --from "$$($(BIN)/python -c 'from helpers.data import find_data; print(find_data())')"
+	@touch $@
+
+# One with nbgrader, for the exchange.
+_build/hub/graded/ready: requirements/hub.txt requirements/coursework.txt
+	$(PYTHON) -m venv _build/hub/graded
+	_build/hub/graded/bin/python -m pip install --require-hashes --requirement requirements/hub.txt --requirement requirements/coursework.txt
 	@touch $@
 
 .PHONY: help lab edit learner run test check settings lint bench refresh coursework grade regrade formgrader export binder browser hub colab links site deadlinks lock upgrade clean data venv tools

@@ -54,7 +54,7 @@ def serving(process: subprocess.Popen, session: requests.Session, url: str) -> I
             one.kill()
 
 
-def _request(session: requests.Session, method: str, url: str, **options) -> requests.Response:
+def request(session: requests.Session, method: str, url: str, **options) -> requests.Response:
     cookies = SimpleCookie(_prepare(session, url).headers.get("Cookie", ""))
     headers = {"X-XSRFToken": cookies["_xsrf"].value} if "_xsrf" in cookies else {}
     response = session.request(method, url, headers=headers, timeout=300, **options)
@@ -68,7 +68,7 @@ def _prepare(session: requests.Session, url: str) -> requests.PreparedRequest:
 
 
 def stop_kernel(session: requests.Session, base: str, kernel: str) -> None:
-    _request(session, "DELETE", f"{base}api/kernels/{kernel}")
+    request(session, "DELETE", f"{base}api/kernels/{kernel}")
 
 
 def _connect(session: requests.Session, base: str, kernel: str) -> websocket.WebSocket:
@@ -108,10 +108,10 @@ def run_notebook(session: requests.Session, base: str, path: str) -> tuple[nbfor
 
     The kernel is left running, as a browser leaves it. Raises RuntimeError where a cell fails.
     """
-    content = _request(session, "GET", f"{base}api/contents/{quote(path)}").json()["content"]
+    content = request(session, "GET", f"{base}api/contents/{quote(path)}").json()["content"]
     notebook = nbformat.from_dict(content)
     wanted = {"path": path, "name": Path(path).name, "type": "notebook", "kernel": {"name": "python3"}}
-    kernel = _request(session, "POST", f"{base}api/sessions", json=wanted).json()["kernel"]["id"]
+    kernel = request(session, "POST", f"{base}api/sessions", json=wanted).json()["kernel"]["id"]
     client = NotebookClient(notebook, record_timing=False)  # knows what becomes of a kernel's messages
     with contextlib.closing(_connect(session, base, kernel)) as channel:
         for index, cell in enumerate(notebook.cells):

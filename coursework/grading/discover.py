@@ -21,6 +21,7 @@ from coursework.grading.text import printable
 LMS = r"(?P<name>[^/_]+)_(?:LATE_)?(?P<student_id>\d+)_(?:assignsubmission_file|\d+)_?/?"
 ZIP_COLLECT = rf"(?:.*/)?{LMS}(?P<file_id>[1-9]_[a-z]+)"  # what nbgrader zip_collect is to look for
 STUDENT = re.compile(r"\w[\w .@'()-]{0,99}")
+STAMP = "timestamp.txt"  # where nbgrader keeps the date of a submission
 MOST_FILES, MOST_UNPACKED = 20_000, 500_000_000  # files and bytes that are read of one zip
 
 
@@ -116,7 +117,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def put(folder: Path, name: str, found: Found) -> None:
     """Put a notebook into its folder of submitted/, unless it is there; raise `Unreadable` where a later one is."""
-    there, stamp = folder / f"{name}.ipynb", folder / "timestamp.txt"
+    there, stamp = folder / f"{name}.ipynb", folder / STAMP
     if there.exists() and there.read_bytes() == found.data:
         return
     handed_in = f"{datetime.fromtimestamp(found.changed, UTC):%Y-%m-%d %H:%M:%S UTC}"

@@ -26,7 +26,7 @@ from traitlets.config import PyFileConfigLoader
 
 from coursework.grading import gradebook, sandbox, tabulate
 from coursework.grading.assignment import all_assignments
-from coursework.grading.discover import collect, write_whole
+from coursework.grading.discover import STAMP, collect, write_whole
 from coursework.grading.text import printable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,7 +103,8 @@ class Course:
         if not only or (before and before.metadata.get(tabulate.NOTE) == made_from):
             graded.notebook.metadata[tabulate.NOTE] = made_from  # else the other questions are still to do
         changed = tabulate.changed(self.assignments[name], before, graded)
-        handed_in = self.folder.get_existing_timestamp(str(self.path("submitted", student, name).parent))
+        submitted, autograded = (self.path(place, student, name) for place in ("submitted", "autograded"))
+        handed_in = self.folder.get_existing_timestamp(str(submitted.parent))
         book.update_or_create_student(student)
         stamp = {"timestamp": handed_in} if handed_in else {}
         (notebook,) = book.update_or_create_submission(name, student, **stamp).notebooks
@@ -120,7 +121,10 @@ class Course:
             if comment.name in graded.comments and only in (None, comment.name):
                 comment.auto_comment = graded.comments[comment.name]
         book.db.commit()
-        write_whole(self.path("autograded", student, name), nbformat.writes(graded.notebook).encode())
+        for beside in (STAMP, "submission_secret.txt"):  # by which nbgrader gives feedback back on a hub
+            if (given := submitted.with_name(beside)).is_file():
+                write_whole(autograded.with_name(beside), given.read_bytes())
+        write_whole(autograded, nbformat.writes(graded.notebook).encode())
         names = {"student": student, "assignment": name, "notebook": name, "db_url": self.folder.db_url}
         AssignLatePenalties(config=self.config).preprocess(graded.notebook, {"nbgrader": names})
 

@@ -23,7 +23,9 @@ import pytest
 import requests
 from nbval.plugin import coalesce_streams
 
+from coursework.grading.assignment import all_assignments
 from tests.comparing import differences
+from tests.course import Course, filled
 from tests.environments import served
 from tests.environments.hub_report import Class, Study, how_many_fit, write_report
 from tests.series import ROOT
@@ -35,6 +37,7 @@ BUILD = ROOT / "_build" / "hub"  # `make hub` puts the students' environment, th
 NOTEBOOK = "notebooks/05_train_it_step_by_step.ipynb"
 XSRF = re.compile(r'name="_xsrf" value="([^"]+)"')
 LINK = re.search(r"https://HUB(/hub/user-redirect/git-pull\S+)", (HUB / "README.md").read_text(encoding="utf-8"))[1]
+DATA = all_assignments()[0]
 PASSWORD = secrets.token_hex()
 MINUTES = 30  # a student who has not finished by then is given up
 
@@ -60,9 +63,9 @@ def course(tmp_path_factory):
     return served.repository(tmp_path_factory.mktemp("course") / "series.git")
 
 
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("hub")
+@contextlib.contextmanager
+def serve(folder: Path, environment: Path, more: str = ""):
+    """Start a hub whose students use `environment`; `more` is configuration."""
     homes = folder / "homes"
     homes.mkdir()
     public, inside, api = remote.free_ports(3)
@@ -77,14 +80,15 @@ c.DummyAuthenticator.password = {PASSWORD!r}
 c.Authenticator.allow_all = True
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = {str(homes / "{username}")!r}
-c.Spawner.cmd = [{str(BUILD / "env/bin/jupyterhub-singleuser")!r}]
+c.Spawner.cmd = [{str(environment / "bin/jupyterhub-singleuser")!r}]
 c.Spawner.args = {["--allow-root"] if os.geteuid() == 0 else []}
 c.Spawner.environment.update({{"CIFAR10_SHARED": {str(BUILD / "cifar-10")!r}}})
+{more}
 """)
-    environment = os.environ | {"PATH": f"{BUILD / 'env/bin'}:{os.environ['PATH']}"}
+    variables = os.environ | {"PATH": f"{environment / 'bin'}:{os.environ['PATH']}"}
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen(
-            [BUILD / "env/bin/jupyterhub"], cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+            [environment / "bin/jupyterhub"], cwd=folder, env=variables, stdout=log, stderr=log, start_new_session=True
         )
     url = f"http://127.0.0.1:{public}"
     try:
@@ -94,22 +98,33 @@ c.Spawner.environment.update({{"CIFAR10_SHARED": {str(BUILD / "cifar-10")!r}}})
         raise RuntimeError((folder / "log").read_text()) from error
 
 
-def log_in_and_pull(hub: Hub, course: str, student: str) -> tuple[requests.Session, str]:
-    """Follow the link as a new student's browser does; return the session and the address of the student's server."""
-    query = dict(parse_qsl(urlsplit(LINK).query)) | {"repo": course}
-    link = f"{hub.url}{urlsplit(LINK).path}?{urlencode(query)}"
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    with serve(tmp_path_factory.mktemp("hub"), BUILD / "env") as served:
+        yield served
+
+
+def log_in(hub: Hub, student: str, link: str, page: str) -> tuple[requests.Session, str]:
+    """Follow a link to a page as a new student's browser does; return the session and the student's server."""
     session = requests.Session()
-    page = session.get(link, timeout=300)
-    assert "/hub/login" in page.url
-    form = {"username": student, "password": PASSWORD, "_xsrf": XSRF.search(page.text)[1]}
-    page = session.post(urljoin(page.url, re.search(r'<form action="([^"]+)"', page.text)[1]), form, timeout=300)
+    shown = session.get(link, timeout=300)
+    assert "/hub/login" in shown.url
+    form = {"username": student, "password": PASSWORD, "_xsrf": XSRF.search(shown.text)[1]}
+    shown = session.post(urljoin(shown.url, re.search(r'<form action="([^"]+)"', shown.text)[1]), form, timeout=300)
     base = f"{hub.url}/user/{student}/"
     deadline = time.monotonic() + 60 * MINUTES
-    while not page.url.startswith(f"{base}git-pull"):  # the page that says "your server is starting" tries again
-        assert page.status_code in (200, 429, 503), f"{page.url}: {page.status_code}"
+    while not shown.url.startswith(base + page):  # the page that says "your server is starting" tries again
+        assert shown.status_code in (200, 429, 503), f"{shown.url}: {shown.status_code}"
         assert time.monotonic() < deadline, f"no server for {student}"
         time.sleep(2)
-        page = session.get(link, timeout=300)
+        shown = session.get(link, timeout=300)
+    return session, base
+
+
+def log_in_and_pull(hub: Hub, course: str, student: str) -> tuple[requests.Session, str]:
+    """Follow the link to the series; return the session and the student's server."""
+    query = dict(parse_qsl(urlsplit(LINK).query)) | {"repo": course}
+    session, base = log_in(hub, student, f"{hub.url}{urlsplit(LINK).path}?{urlencode(query)}", "git-pull")
     del query["urlpath"]
     with session.get(f"{base}git-pull/api?{urlencode(query)}", stream=True, timeout=300) as events:
         said = "\n".join(line.decode() for line in events.iter_lines())
@@ -189,3 +204,42 @@ def test_a_second_click_on_the_link_keeps_what_a_student_changed(hub, course):
     del query["urlpath"]
     assert '"phase": "finished"' in session.get(f"{base}git-pull/api?{urlencode(query)}", timeout=300).text
     assert path.read_text(encoding="utf-8") == mine
+
+
+def test_an_assignment_goes_to_a_student_and_back_through_the_exchange(tmp_path):
+    """She fetches and submits on her own server, by what JupyterLab's Nbgrader menu calls; the instructor grades."""
+    course = Course.made(tmp_path)
+    (tmp_path / "jupyter").mkdir()
+    (tmp_path / "jupyter" / "nbgrader_config.py").write_text(
+        f"import os\nc = get_config()\nc.Exchange.root = {str(tmp_path / 'exchange')!r}\n"
+        "c.CourseDirectory.student_id = os.environ['JUPYTERHUB_USER']\n",
+        encoding="utf-8",
+    )
+    variables = {"JUPYTER_CONFIG_PATH": str(tmp_path / "jupyter"), "PYTHONPATH": str(ROOT)}
+    one = {"course_id": "ten-templates", "assignment_id": "1_data"}
+    course.nbgrader("release_assignment", "1_data")
+    with serve(tmp_path, BUILD / "graded", f"c.Spawner.environment.update({variables!r})") as hub:
+        session, base = log_in(hub, "ana", f"{hub.url}/hub/user-redirect/lab", "lab")
+
+        def do(what: str) -> list[dict]:
+            answer = remote.request(session, "POST", f"{base}assignments/{what}", data=one).json()
+            assert answer["success"], answer
+            return answer["value"]
+
+        do("fetch")
+        address = f"{base}api/contents/1_data/1_data.ipynb"
+        file = remote.request(session, "GET", address).json()
+        file["content"] = filled(file["content"], DATA, "ana", q3="def divide(labels, share, seed):\n    return labels")
+        remote.request(session, "PUT", address, json={key: file[key] for key in ("type", "format", "content")})
+        assert do("submit")[-1]["submissions"]
+        course.nbgrader("collect", "1_data")
+        assert "Graded now: 1." in course.grade()
+        points = course.points("ana")
+        assert points["a1-q3-test"] == [0, None, False]
+        assert points["a1-q2-test"] == [2, None, False]
+        course.nbgrader("generate_feedback", "1_data")
+        course.nbgrader("release_feedback", "1_data")
+        (submission,) = do("fetch_feedback")[-1]["submissions"]
+        assert submission["has_local_feedback"]
+        page = hub.homes / "ana" / submission["local_feedback_path"] / "1_data.html"
+        assert "All checks hold" in page.read_text(encoding="utf-8")
