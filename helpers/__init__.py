@@ -1,6 +1,6 @@
 """The shared code behind the notebooks.
 
-    archive -> cache -> download -> data -> runs -> softmax -> plots -> labelling -> playground -> notebooks
+    archive -> cache -> download -> data -> runs -> softmax -> plots -> panel -> labelling -> playground -> notebooks
 
 A module knows those to its left, never those to its right. The names below load their module when they are first
 used, so `from helpers import load_data` does not wait for TensorFlow.

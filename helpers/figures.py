@@ -9,9 +9,9 @@ import base64
 import functools
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import style
@@ -233,6 +233,23 @@ def picture_bundle(picture: bytes, alt: str, **metadata) -> tuple[dict, dict]:
     """Return the same for a picture that is a PNG already."""
     data = {"image/png": base64.b64encode(picture).decode(), "text/plain": alt}
     return data, {"image/png": {"alt": alt, **metadata}}
+
+
+class Picture(NamedTuple):
+    """A PNG, its words for those who can't see it, and what is to be said where a pointer comes near a point.
+
+    Points are (from the left, from the top, words), as shares of the picture's width and height.
+    """
+
+    png: bytes
+    alt: str
+    points: Sequence[tuple[float, float, str]] = ()
+
+
+def image_tag(data: dict, **attributes: str) -> str:
+    """Return the picture of a bundle as an element of HTML."""
+    more = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
+    return f'<img src="data:image/png;base64,{data["image/png"]}" alt="{escape(data["text/plain"])}"{more}>'
 
 
 def _show(data: dict, metadata: dict) -> None:

@@ -1,51 +1,18 @@
 """Images to label by hand: buttons and keys, what the labels come to, and a file to keep them in (notebook 2)."""
 
-import base64
 import hashlib
 import io
 import json
-from html import escape
 from pathlib import Path
 
-import ipywidgets as widgets
 import numpy as np
-from IPython.display import display
 from PIL import Image
 
 from helpers.data import CLASSES, to_image
 from helpers.errors import ArgumentError
-from helpers.figures import bundle, in_series_style, new_figure
+from helpers.figures import Picture, bundle, describe, in_series_style, new_figure, png
 from helpers.files import write_file
-
-VIEW = "application/vnd.jupyter.widget-view+json"
-NOTE = "To label these, run this cell: the buttons live while a kernel runs."
-# While the buttons are alive, the picture kept for the saved notebook would show all images beforehand.
-CSS = """<style>
-.jp-OutputArea-child:has(.labelling) ~ .jp-OutputArea-child:has(.labelling-kept) { display: none }
-.labelling { max-width: 640px; padding: 2px }
-.labelling .widget-html, .labelling .widget-html-content { width: auto; max-width: 100%; height: auto }
-.labelling button { min-height: 44px }
-.labelling button:focus-visible { outline: 3px solid #0072B2 }
-.labelling img { max-width: 100%; height: auto }
-.labelling img.photo { width: 256px; image-rendering: pixelated; display: block }
-.labelling p { margin: 4px 0; line-height: 1.4; color: var(--jp-ui-font-color1, inherit) }
-</style>"""
-# Keys count wherever in the panel the focus is. JupyterLab would take a digit for a command to the cell.
-KEYS = """<script>
-if (!window.labellingKeys) {
-  window.labellingKeys = true;
-  document.addEventListener("focusin", event => {
-    const panel = event.target.closest?.(".labelling");
-    if (panel) panel.dataset.lmSuppressShortcuts = "true";
-  });
-  document.addEventListener("keydown", event => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    const panel = event.target.closest?.(".labelling");
-    const button = panel?.querySelector(`button.key-${CSS.escape(event.key)}`);
-    if (button) { event.preventDefault(); button.click(); }
-  });
-}
-</script>"""
+from helpers.panel import Panel
 
 
 class Labelling:
@@ -148,53 +115,53 @@ class Labelling:
             if number < len(self.images):
                 axis.imshow(to_image(self.images[number]))
                 axis.set_title(number + 1, fontsize=9)
-        figure.words = NOTE
+        figure.words = LabellingPanel.NOTE
         return figure
 
     def show(self) -> None:
         """Show the next image below the cell, with buttons; and a still picture of all, for the saved notebook."""
-        photo, news, tables = widgets.HTML(), widgets.HTML(), widgets.HTML()
-
-        def update(said: str = "", result: bool = False) -> None:
-            done, count = len(self.answers), len(self.images)
-            if done < count:
-                place = f"Image {done + 1} of {count}."
-                said = said or (f"{place} You called the last one {CLASSES[self.answers[-1]]}." if done else place)
-                file = io.BytesIO()
-                Image.fromarray(to_image(self.images[done])).save(file, "PNG")
-                seen = _img({"image/png": base64.b64encode(file.getvalue()).decode(), "text/plain": place}, "photo")
-            else:
-                seen, result = f"<p>All {count} are labelled.</p>", True
-            photo.value = f'{CSS}{seen}<p><progress max="{count}" value="{done}" aria-label="labelled"></progress></p>'
-            news.value = f'<p role="status">{escape(f"{said} {self.result()}" if result else said)}</p>'
-            tables.value = _img(bundle(self.tables())[0]) if result and done else ""
-
-        def button(text: str, key: str, action, *values) -> widgets.Button:
-            def act(_) -> None:
-                try:
-                    said = action(*values) or ""
-                except (ArgumentError, OSError) as error:
-                    said = str(error)
-                update(said, key == "r")
-
-            made = widgets.Button(description=text, layout=widgets.Layout(width="auto")).add_class(f"key-{key}")
-            made.on_click(act)
-            return made
-
-        classes = [button(f"{label} {name}", str(label), self.answer, label) for label, name in enumerate(CLASSES)]
-        others = [button("Undo (u)", "u", self.undo), button("Result so far (r)", "r", str),
-                  button("Save (s)", "s", self.save), button("Forget", "none", self.forget)]  # fmt: skip
-        grid = widgets.Layout(grid_template_columns="repeat(auto-fill, minmax(116px, 1fr))", width="100%")
-        row = widgets.Layout(flex_flow="row wrap")
-        buttons = widgets.GridBox(classes, layout=grid), widgets.HBox(others, layout=row)
-        root = widgets.VBox([photo, *buttons, news, tables]).add_class("labelling")
-        update()
-        view = {"version_major": 2, "version_minor": 0, "model_id": root.model_id}
-        display({VIEW: view, "text/plain": "Buttons to label the images with."}, raw=True)
-        data, metadata = bundle(self.still())
-        data["text/html"] = f'<div class="labelling-kept"><p>{NOTE}</p>{_img(data)}</div>{KEYS}'
-        display(data, metadata=metadata, raw=True)
+        LabellingPanel(self).display()
 
 
-def _img(data: dict, kind: str = "") -> str:
-    return f'<img class="{kind}" src="data:image/png;base64,{data["image/png"]}" alt="{escape(data["text/plain"])}">'
+class LabellingPanel(Panel):
+    """The next image of a `Labelling`, buttons for its classes, and what the labels come to."""
+
+    WORDS = "Buttons to label the images with."
+    NOTE = "To label these, run this cell: the buttons live while a kernel runs."
+
+    def __init__(self, labelling: Labelling):
+        super().__init__(Path(__file__).with_suffix(".html"))
+        self._labelling = labelling
+        self._update()
+
+    def act(self, name: str, value) -> None:
+        labelling, said = self._labelling, None
+        if name in CLASSES:
+            labelling.answer(CLASSES.index(name))
+        elif name != "result":
+            said = {"undo": labelling.undo, "save": labelling.save, "forget": labelling.forget}[name]()
+        self._update(said or "", name == "result")
+
+    def _update(self, said: str = "", result: bool = False) -> None:
+        """Show the next image, or that there is none; say what was `said`, and the result where it is asked for."""
+        labelling = self._labelling
+        done, count = len(labelling.answers), len(labelling.images)
+        pictures, place = {}, f"Image {done + 1} of {count}."
+        if done < count:
+            last = f" You called the last one {CLASSES[labelling.answers[-1]]}." if done else ""
+            said = said or place + last
+            file = io.BytesIO()
+            Image.fromarray(to_image(labelling.images[done])).save(file, "PNG")
+            pictures["photo"] = Picture(file.getvalue(), place)
+        else:
+            said, result = f"All {count} are labelled. {said}", True
+        if result:
+            said += f" {labelling.result()}"
+        if result and done:
+            tables = labelling.tables()
+            pictures["tables"] = Picture(png(tables), describe(tables))
+        hidden = {"photo": done == count, "tables": "tables" not in pictures}
+        self.show(pictures=pictures, values={"done": done / count}, texts={"news": said}, hidden=hidden)
+
+    def still(self) -> tuple[dict, dict]:
+        return bundle(self._labelling.still())

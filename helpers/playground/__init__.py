@@ -1,6 +1,6 @@
 """The playground of notebook 8: turn the hyperparameters, watch a run, compare runs, look inside one prediction.
 
-    training, own_picture, prediction -> results, pictures -> widgets -> train_panel, compare_panel, prediction_panel
+    training, own_picture, prediction -> results -> pictures -> train_panel, compare_panel, prediction_panel
 
 `Playground` holds the runs; the panels show them. Everything that the panels do can be done without them.
 """
@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from helpers.data import load_data
 from helpers.errors import ArgumentError
@@ -20,6 +21,9 @@ from helpers.playground.own_picture import read_picture
 from helpers.playground.pictures import MOST_COMPARED, Comparison, Templates, shrinking_steps, side_by_side
 from helpers.playground.prediction import change_image, explain
 from helpers.playground.training import GUESSES, NO_TRIAL, PRESETS, Settings, Trainer, Trial, best_trial
+
+if TYPE_CHECKING:
+    from helpers.playground.panels import PlaygroundPanel
 
 __all__ = ["GUESSES", "PRESETS", "Playground", "Settings", "change_image", "explain", "read_picture", "show_steps"]
 
@@ -40,24 +44,23 @@ class Playground:
         if (earlier := _latest()) is not None:
             earlier.trainer.stop()
             earlier.trainer.wait()
-            for panel, _ in earlier._panels.values():
+            for panel in earlier._panels.values():
                 panel.close()
         self.settings = Settings(**settings)
         self.data = load_data()
-        self._panels: dict[type, tuple] = {}  # of each kind the newest, and what it wants called after a change
+        self._panels: dict[type, PlaygroundPanel] = {}  # of each kind the newest
         self.trainer = Trainer(self.data, self._changed)
         _latest = weakref.ref(self)
 
     def _changed(self) -> None:
-        for _, changed in list(self._panels.values()):
-            changed()
+        for panel in list(self._panels.values()):
+            panel.on_runs()
 
-    def follow(self, panel, changed: Callable[[], None]) -> None:
-        """Call `changed` after each change of a run; an earlier panel of the same kind is closed."""
-        earlier, _ = self._panels.get(type(panel), (None, None))
-        self._panels[type(panel)] = (panel, changed)
-        if earlier is not None:
+    def follow(self, panel: "PlaygroundPanel") -> None:
+        """Tell a panel of each change of a run; an earlier one of the same kind is closed."""
+        if (earlier := self._panels.get(type(panel))) is not None:
             earlier.close()
+        self._panels[type(panel)] = panel
 
     @property
     def trials(self) -> list[Trial]:
@@ -100,22 +103,20 @@ class Playground:
         settings = settings or self.settings
         if (known := self.trainer.renew(settings, guess, title)) is not None:
             return known
-        if not self.trainer.start(settings, guess, title):
-            raise ArgumentError("A run is under way. Press Stop, or wait for its end.")
-        return self._wait()
+        return self._through(self.trainer.start, settings, guess, title)
 
     def go_on(self, learning_rate: float, steps: int) -> Trial:
         """Continue the newest run up to `steps`, at this learning rate, and return the trial.
 
         Raises `ArgumentError` where there is nothing to go on with, or a run is under way.
         """
-        if not self.trainer.go_on(learning_rate, steps):
-            raise ArgumentError("A run is under way. Press Stop, or wait for its end.")
-        return self._wait()
+        return self._through(self.trainer.go_on, learning_rate, steps)
 
-    def _wait(self) -> Trial:
+    def _through(self, begin: Callable, *arguments) -> Trial:
+        """Begin a run, and return the trial at its end."""
         pace, self.trainer.pace = self.trainer.pace, math.inf  # nobody watches
         try:
+            begin(*arguments)
             self.trainer.wait()
         finally:
             self.trainer.pace = pace
@@ -129,8 +130,8 @@ class Playground:
 
     def show_comparison(self) -> None:
         """Show the validation accuracy and loss of the newest runs, overlaid, below the cell."""
-        pictures, _ = Comparison().draw(self.trained)
-        show_png(side_by_side([pictures]), results.comparison_words(self.trained[-MOST_COMPARED:]))
+        curves = Comparison().draw(self.trained)
+        show_png(side_by_side([curves]), curves[0].alt)
         if len(self.trained) > MOST_COMPARED:
             print(f"The picture holds the newest {MOST_COMPARED} of {len(self.trained)} runs.")
 
@@ -149,11 +150,16 @@ class Playground:
             ArgumentError: the file can't be read, or is no such table.
         """
         try:
-            name, content = (name, source) if isinstance(source, bytes) else (str(source), Path(source).read_bytes())
-            found = results.read_csv(content.decode("utf-8-sig"), name)
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
-            raise ArgumentError(f"{name} can't be read: {reason}. Give a file that save_table wrote.") from error
+            if not isinstance(source, bytes):
+                name = str(source)
+                source = Path(source).read_bytes()
+            found = results.read_csv(source.decode("utf-8-sig"), name)
+        except OSError as error:
+            raise ArgumentError(
+                f"{name} can't be read: {error.strerror}. Give a file that save_table wrote."
+            ) from error
+        except UnicodeDecodeError as error:
+            raise ArgumentError(f"{name} can't be read: it is no text. Give a file that save_table wrote.") from error
         for trial in found:
             self.trainer.keep(trial)
         self._changed()
@@ -163,19 +169,18 @@ class Playground:
         """Write the compared curves and the best run's templates to a PNG file, whole or not at all."""
         best = best_trial(self.trained) or NO_TRIAL
         templates = Templates().draw(best.run.weights, title=best.label if best.number else "")
-        return write_file(path, side_by_side([Comparison().draw(self.trials)[0], [templates]]))
+        return write_file(path, side_by_side([Comparison().draw(self.trials), [templates]]))
 
     def show(self) -> None:
         """Show the controls, the live pictures and the comparison below the cell."""
         from helpers.playground.compare_panel import ComparePanel
         from helpers.playground.train_panel import TrainPanel
-        from helpers.playground.widgets import Shown
 
         train = TrainPanel(self)
         compare = ComparePanel(self, train.use)
-        train.keep = Shown([train, compare], train.still).keep
-        self.follow(train, train.refresh)
-        self.follow(compare, compare.refresh)
+        train.display(compare)
+        for panel in (train, compare):
+            self.follow(panel)
 
     def look_inside(self, index: int = 0) -> None:
         """Show one prediction, and what changes it, below the cell.
@@ -185,7 +190,9 @@ class Playground:
         """
         from helpers.playground.prediction_panel import PredictionPanel
 
-        PredictionPanel(self, index).display()
+        panel = PredictionPanel(self, index)
+        panel.display()
+        self.follow(panel)
 
 
 def show_steps(pictures: list) -> None:

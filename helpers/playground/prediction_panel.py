@@ -1,7 +1,6 @@
 """The panel in which a learner takes one prediction apart: a test image or a picture of their own."""
 
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,12 +8,13 @@ import numpy as np
 from helpers.arguments import check_settings
 from helpers.data import CLASSES
 from helpers.errors import ArgumentError
-from helpers.figures import png
+from helpers.figures import Picture, picture_bundle, png
+from helpers.panel import options
 from helpers.playground.own_picture import PictureError, read_picture
+from helpers.playground.panels import PlaygroundPanel
 from helpers.playground.pictures import Maps, Scores, shrinking_steps, side_by_side
 from helpers.playground.prediction import COLOURS, change_image, explain
 from helpers.playground.training import best_trial, read_whole
-from helpers.playground.widgets import Panel, Shown, options
 from helpers.softmax import predict_logits
 
 ANY = "any class"
@@ -26,33 +26,26 @@ REACH = {"right": (-16, 16), "down": (-16, 16), "patch": (0, 32), "patch_left": 
 RESULTS = ("image", "bars", "answer_map", "other_map")
 
 
-class PredictionPanel(Panel):
+class PredictionPanel(PlaygroundPanel):
     """Controls and pictures of one prediction by one of a playground's runs; `display` puts them below the cell."""
 
-    LAST = ("another", "mistake", "undo")
+    BUTTONS = ("another", "mistake", "undo")
 
     def __init__(self, playground, index: int = 0):
-        self._playground, self._data = playground, playground.data
-        check_settings(index=index, images=len(self._data.labels_test))
+        check_settings(index=index, images=len(playground.data.labels_test))
         if not playground.trained:
             raise ArgumentError("There is no run to look into yet. Train one first.")
-        super().__init__("prediction")
-        self._keep: Callable[[], None] = lambda: None
+        super().__init__(playground, "prediction")
+        self._data = playground.data
         self._scores, self._maps = Scores(apart=True), Maps()
         self._random = np.random.default_rng(playground.settings.seed)
-        self._answers: dict[tuple, np.ndarray] = {}  # of a run to all test images, by its number and step
         self._own: np.ndarray | None = None
-        self._changes: dict[str, Any] = dict(UNCHANGED)
-        self._covered = np.zeros((32, 32), bool)
-        self._index, self._class = index, ANY
+        self._index = index
         self._number = (best_trial(playground.trained) or playground.trained[-1]).number
-        self.show(html={"class": options((ANY, *CLASSES)), "colours": options(tuple(COLOURS))}, hidden=["steps"])
+        self._undo()
+        self.show(html={"class": options((ANY, *CLASSES)), "colours": options(tuple(COLOURS))},
+                  values={"class": ANY}, hidden={"steps": True})  # fmt: skip
         self.refresh()
-
-    def display(self) -> None:
-        """Put the panel below the cell; runs that are trained from now on can be chosen, too."""
-        self._playground.follow(self, self._on_runs)
-        self._keep = Shown([self], self.still).keep
 
     def act(self, name: str, value) -> None:
         if name in REACH:
@@ -60,50 +53,45 @@ class PredictionPanel(Panel):
         elif name in self._changes:
             self._changes[name] = value
         elif name == "drawn":
-            for row_, column in value:
-                top, left = max(0, row_ - BRUSH), max(0, column - BRUSH)
-                self._covered[top : row_ + BRUSH + 1, left : column + BRUSH + 1] = True
+            for row, column in value:
+                top, left = max(0, row - BRUSH), max(0, column - BRUSH)
+                self._covered[top : row + BRUSH + 1, left : column + BRUSH + 1] = True
         elif name == "trial":
             self._number = int(value)
-        elif name == "class":
-            self._class = value
-            return
         elif name == "index":
             self._choose(read_whole("test image", value, 0, len(self._data.labels_test) - 1))
         elif name == "undo":
             self._undo()
-        else:
+        elif name in self.BUTTONS:
             self._pick(name == "mistake")
-        self.refresh()
+        if name != "class":  # where the buttons look
+            self.refresh()
 
     def _choose(self, index: int) -> None:
         self._index, self._own = index, None
-        self.show(hidden=["steps"])
+        self.show(hidden={"steps": True})
 
     def _undo(self) -> None:
-        self._changes = dict(UNCHANGED)
-        self._covered[:] = False
+        self._changes: dict[str, Any] = dict(UNCHANGED)
+        self._covered = np.zeros((32, 32), bool)
 
     def restore(self) -> None:
-        self.show(values=self._changes | {"trial": self._number, "index": self._index, "class": self._class})
+        self.show(values=self._changes | {"trial": self._number, "index": self._index})
 
-    def _on_runs(self) -> None:
-        """Offer the runs that there are now; called from the thread that trains."""
-        if not self._playground.trainer.running and self._playground.trained:
+    def on_runs(self) -> None:
+        """Offer the runs that there are now."""
+        if not self._trainer.running and self._playground.trained:
             with contextlib.suppress(ArgumentError):  # of a run that has overflowed: that was said when it was chosen
                 self.refresh()
 
     def _pick(self, mistaken: bool) -> None:
         """Go to a random test image of the chosen class; if `mistaken`, to one that the run gets wrong."""
-        fitting = np.ones(len(self._data.labels_test), bool)
-        if self._class != ANY:
-            fitting &= self._data.labels_test == CLASSES.index(self._class)
+        fitting, wanted = np.ones(len(self._data.labels_test), bool), self.value("class")
+        if wanted != ANY:
+            fitting &= self._data.labels_test == CLASSES.index(wanted)
         if mistaken:
-            trial = self._trial()
-            key = (trial.number, trial.step)
-            if key not in self._answers:
-                self._answers = {key: predict_logits(self._data.images_test, trial.run).argmax(axis=1)}
-            fitting &= self._answers[key] != self._data.labels_test
+            answers = predict_logits(self._data.images_test, self._trial().run).argmax(axis=1)
+            fitting &= answers != self._data.labels_test
         fitting[self._index] = False
         places = np.flatnonzero(fitting)
         if len(places) == 0:
@@ -121,7 +109,7 @@ class PredictionPanel(Panel):
             content: what the browser sends of it: the file, or the picture shrunk; None where it could do neither.
             shrunk: width and height of the picture that the browser shrank.
         """
-        self.show(hidden=["steps", "result"])  # until there is another answer, no old one stays
+        self.show(hidden={"steps": True, "result": True})  # until there is another answer, no old one stays
         if content is None:
             raise PictureError(
                 f"{name} has {size / 1e6:,.0f} MB, and your browser can't read it as a picture. Choose a smaller one."
@@ -132,17 +120,17 @@ class PredictionPanel(Panel):
             done = (
                 f"{name} has {shrunk[0]:,} × {shrunk[1]:,} pixels and {size / 1e6:,.1f} MB: shrunk on its way. {done}"
             )
-        steps = png(shrinking_steps(pictures))
-        self.show(pictures={"steps": steps}, alts={"steps": f"How it was shrunk: {done}"}, hidden=[])
+        steps = Picture(png(shrinking_steps(pictures)), f"How it was shrunk: {done}")
+        self.show(pictures={"steps": steps}, hidden={"steps": False})
         self.refresh()
         self.say(done)
 
     def _trial(self):
         try:
-            return self._playground.trainer.trial(self._number)
+            return self._trainer.trial(self._number)
         except ArgumentError:  # it was removed
             self._number = self._playground.trained[-1].number
-            return self._playground.trainer.trial(self._number)
+            return self._trainer.trial(self._number)
 
     def refresh(self) -> None:
         """Ask the chosen run about the image as it is now, and draw the answer."""
@@ -162,16 +150,12 @@ class PredictionPanel(Panel):
                 values, bias = found["contributions"][label], trial.run.biases[label]
                 sums = f"{values.sum():+.2f}{bias:+.2f} = {found['logits'][label]:+.2f}".replace("-", "−")
                 maps.append((f"{CLASSES[label]}: pixels + bias\n{sums}", values))
-            pngs = [*self._scores.draw(image, found["logits"], title, truth), *self._maps.draw(maps)]
-            chances = ", ".join(f"{name} {p:.0%}" for name, p in zip(CLASSES, found["probabilities"], strict=True))
-            alts = (f"{title}, as it is asked about.", f"Probabilities: {chances}.",
-                    f"What each pixel adds to {maps[0][0]}.", f"The same for {maps[1][0]}.")  # fmt: skip
+            pictures = [*self._scores.draw(image, found["logits"], title, truth), *self._maps.draw(maps)]
             self.show(
-                pictures=dict(zip(RESULTS, pngs, strict=True)), alts=dict(zip(RESULTS, alts, strict=True)),
-                texts={"answer": self._words(trial, found, truth)},
-                hidden=[part for part in self.hidden if part != "result"],
+                pictures=dict(zip(RESULTS, pictures, strict=True)),
+                texts={"answer": self._words(trial, found, truth)}, hidden={"result": False},
             )  # fmt: skip
-            self._keep()
+            self.keep()
 
     def _words(self, trial, found: dict, truth: int | None) -> str:
         winner, other = found["winner"], CLASSES[found["other"]]
@@ -182,8 +166,7 @@ class PredictionPanel(Panel):
             verdict += f" The label says {CLASSES[truth]}, which gets {found['probabilities'][truth]:.0%}."
         return f"{verdict} Orange raises the score of {CLASSES[winner]} or {other}, purple lowers it."
 
-    def still(self) -> tuple[bytes, str, str]:
-        """Return the picture for the saved notebook, its alt text, and no line of settings."""
-        pngs = [self.pictures[name] for name in RESULTS]
+    def still(self) -> tuple[dict, dict]:
+        pictures = [self.pictures[name] for name in RESULTS]
         alt = "One image, its ten scores and probabilities, and what each position adds to two of the scores. "
-        return side_by_side([pngs[:2], pngs[2:]]), alt + self.texts["answer"], ""
+        return picture_bundle(side_by_side([pictures[:2], pictures[2:]]), alt + self.texts["answer"])

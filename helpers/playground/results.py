@@ -89,12 +89,12 @@ def text_table(trials: list[Trial]) -> str:
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
-def html_table(trials: list[Trial], shown: list[int]) -> str:
+def html_table(trials: list[Trial], shown: dict[int, bool]) -> str:
     """Return names, results and what differs as an HTML table, with controls to show, name, repeat and remove a run.
 
     Args:
         trials: the trials.
-        shown: numbers of those whose curves are shown.
+        shown: of each that has curves, by its number, whether they are shown.
     """
     rows, best = table_rows(trials), best_trial(trials)
     if not rows:
@@ -105,7 +105,7 @@ def html_table(trials: list[Trial], shown: list[int]) -> str:
     body = ""
     for trial, row in zip(trials, rows, strict=True):
         name, number = trial.name, trial.number
-        ticked = " checked" * (number in shown) + " disabled" * (not trial.run.step)
+        ticked = " checked" * shown.get(number, False) + " disabled" * (number not in shown)
         body += (
             f'<tr{" class=best" * (trial is best)}><td><input type="checkbox" name="show:{number}"{ticked} '
             f'aria-label="Show the curves of {name}" title="Show or hide its curves"></td><th scope="row">{name}</th>'

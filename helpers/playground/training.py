@@ -2,18 +2,19 @@
 
 import atexit
 import contextlib
+import itertools
 import math
 import re
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from helpers.arguments import check_settings
-from helpers.data import Cifar10, mean_image, split_indices
+from helpers.data import Cifar10, split_indices
 from helpers.errors import ArgumentError, PlainError
 from helpers.softmax import Run, train
 
@@ -22,7 +23,6 @@ EVALUATIONS = 20  # on the validation set, in a whole run
 MOST_IMAGES = 45_000
 LONGEST_TITLE = 30
 GUESSES = ("diverges", "about 10%", "about 20%", "about 30%", "about 40%", "about 50%")
-WHOLE = ("seed", "batch_size", "steps", "images")
 THOUSANDS = re.compile(r"\d{1,3}([.,_'\s]\d{3})+")
 
 
@@ -44,27 +44,19 @@ def _read(written, whole: bool):
 
 def read_value(name: str, written) -> int | float | str:
     """Return a setting as the number or name that is meant; raise `ArgumentError` where it can have no such value."""
-    value = _read(written, name in WHOLE)
-    _check(**{name: value})
-    return value
+    value: Any = _read(written, isinstance(getattr(Settings, name), int))
+    return getattr(Settings(**{name: value}), name)
 
 
 def read_whole(name: str, written, least: int, most: int) -> int:
     """Return a whole number that is meant; raise `ArgumentError` where it is none, or out of reach."""
-    value = _read(written, True)
-    _check_whole(name, value, least, most)
-    return int(value)
+    return _whole(name, _read(written, True), least, most)
 
 
-def _check_whole(name: str, value, least: int, most: int) -> None:
+def _whole(name: str, value, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
         raise ArgumentError(f"{name} = {value!r} makes no sense. Give a whole number, {least} to {most:,}.")
-
-
-def _check(images=MOST_IMAGES, **others) -> None:
-    """Raise `ArgumentError` for the first of some settings that makes no sense by itself."""
-    check_settings(**others)
-    _check_whole("images", images, 1, MOST_IMAGES)
+    return int(value)
 
 
 @dataclass(frozen=True)
@@ -85,7 +77,9 @@ class Settings:
     images: int = MOST_IMAGES
 
     def __post_init__(self):
-        _check(**asdict(self))
+        values = asdict(self)
+        _whole("images", values.pop("images"), 1, MOST_IMAGES)
+        check_settings(**values)
 
     def __str__(self) -> str:
         return ", ".join(f"{name}={value}" for name, value in asdict(self).items())
@@ -93,15 +87,13 @@ class Settings:
     @classmethod
     def parse(cls, line: str) -> "Settings":
         """Return the settings that a line of text names, such as "learning_rate=0.1, steps=500"; others by default."""
-        known = [field.name for field in fields(cls)]
-        values: dict[str, Any] = {}
         found = re.findall(r"(\w+)\s*=\s*(.*?)\s*[,;]?\s*(?=\w+\s*=|$)", line.strip())
-        for name, written in found:
-            if name not in known:
-                raise ArgumentError(f"There is no setting {name!r}. Choose among {', '.join(known)}.")
-            values[name] = read_value(name, written.strip("'\""))
+        for name, _ in found:
+            if name not in asdict(cls()):
+                raise ArgumentError(f"There is no setting {name!r}. Choose among {', '.join(asdict(cls()))}.")
         if not found:
             raise ArgumentError(f"{line!r:.60} names no settings. Write them as in {str(cls())!r}.")
+        values: dict[str, Any] = {name: read_value(name, written.strip("'\"")) for name, written in found}
         return cls(**values)
 
     def differences(self, other: "Settings") -> dict:
@@ -209,21 +201,24 @@ class Trainer:
 
     def __init__(self, data: Cifar10, changed: Callable[[], None] = lambda: None):
         self.training, self.validation = split_indices(len(data.labels_train))
-        self.trials: list[Trial] = []
         self.pace = math.inf  # steps a second, at the most
         self.problem = ""  # one sentence, if the last run broke off by an error
         self.running = False
         self.changed = changed
         self._data = data
-        self._means: dict[tuple, np.ndarray] = {}
+        self._kept: dict[int, Trial] = {}  # by number, the newest last
+        self._numbers = itertools.count(1)
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._ended = threading.Event()  # not Thread.join: interrupted, that takes a thread for dead that is alive
         self._ended.set()
         self._rate = 0.0
         self._end = math.inf  # the step to pause at
-        self._count = 0  # of all trials that ever were
         atexit.register(_bring_to_end, self._stop, self._ended)
+
+    @property
+    def trials(self) -> list[Trial]:
+        return list(self._kept.values())
 
     @property
     def current(self) -> Trial | None:
@@ -232,29 +227,27 @@ class Trainer:
 
     def trial(self, number: int) -> Trial:
         """Return the trial with this number; raise `ArgumentError` where there is none."""
-        for trial in self.trials:
-            if trial.number == number:
-                return trial
-        numbers = ", ".join(str(trial.number) for trial in self.trials)
-        raise ArgumentError(f"There is no run {number!r}. " + (f"Choose {numbers}." if numbers else "Train one first."))
+        if (trial := self._kept.get(number)) is None:
+            choice = f"Choose {', '.join(map(str, self._kept))}." if self._kept else "Train one first."
+            raise ArgumentError(f"There is no run {number!r}. {choice}")
+        return trial
 
-    def start(self, settings: Settings, guess: str = "", title: str = "", pause_after: float = math.inf) -> bool:
-        """Begin a new trial; return False, and do nothing, while one is running.
+    def start(self, settings: Settings, guess: str = "", title: str = "", pause_after: float = math.inf) -> None:
+        """Begin a new trial.
 
-        Raises `ArgumentError` where the settings make no sense together.
+        Raises `ArgumentError` where the settings make no sense together, or a run is under way.
         """
         check_settings(images=settings.images, batch_size=settings.batch_size)
-        trial = Trial(0, settings, guess, title=title[:LONGEST_TITLE])
-        return self._launch(lambda: self.keep(trial), settings.learning_rate, pause_after)
+        with self._launching(settings.learning_rate, pause_after):
+            self.keep(Trial(0, settings, guess, title=title[:LONGEST_TITLE]))
 
-    def go_on(self, learning_rate: float, steps: int, pause_after: float = math.inf) -> bool:
-        """Continue the newest trial up to `steps`; return False, and do nothing, while it is running.
+    def go_on(self, learning_rate: float, steps: int, pause_after: float = math.inf) -> None:
+        """Continue the newest trial up to `steps`.
 
-        Raises `ArgumentError` where there is nothing to go on with.
+        Raises `ArgumentError` where there is nothing to go on with, or a run is under way.
         """
         check_settings(learning_rate=learning_rate, steps=steps)
-
-        def lengthened() -> Trial:
+        with self._launching(learning_rate, pause_after):
             trial = self.current
             if trial is None:
                 raise ArgumentError("There is no run to go on with. Press Start.")
@@ -262,9 +255,7 @@ class Trainer:
                 raise ArgumentError(f"{trial.name} has overflowed: it has no numbers to go on with. Press Start.")
             if trial.step >= steps:
                 raise ArgumentError(f"{trial.name} has done {trial.step:,} steps. Give more steps to go on.")
-            return self._put(replace(trial, settings=replace(trial.settings, steps=steps)))
-
-        return self._launch(lengthened, learning_rate, pause_after)
+            self._kept[trial.number] = replace(trial, settings=replace(trial.settings, steps=steps))
 
     def renew(self, settings: Settings, guess: str, title: str) -> Trial | None:
         """Return the finished trial that has just these, with its rate never turned, and make it the newest; or None.
@@ -272,10 +263,10 @@ class Trainer:
         While a run is under way there is none.
         """
         with self._lock:
-            for trial in [] if self.running else self.trials:
+            for number, trial in [] if self.running else list(self._kept.items()):
                 same = (trial.settings, trial.guess, trial.title) == (settings, guess, title)
-                if same and len(trial.rates) == 1 and (trial.done or trial.overflowed):
-                    self.trials = [each for each in self.trials if each is not trial] + [trial]
+                if same and not trial.loaded and len(trial.rates) == 1 and (trial.done or trial.overflowed):
+                    self._kept[number] = self._kept.pop(number)
                     self.changed()
                     return trial
         return None
@@ -283,14 +274,14 @@ class Trainer:
     def keep(self, trial: Trial) -> Trial:
         """Add a trial; it gets the next number. Return it."""
         with self._lock:
-            self._count += 1
-            self.trials.append(replace(trial, number=self._count))
-            return self.trials[-1]
+            number = next(self._numbers)
+            self._kept[number] = replace(trial, number=number)
+            return self._kept[number]
 
     def rename(self, number: int, title: str) -> None:
         """Give a trial a title."""
         with self._lock:
-            self._put(replace(self.trial(number), title=" ".join(title.split())[:LONGEST_TITLE]))
+            self._kept[number] = replace(self.trial(number), title=" ".join(title.split())[:LONGEST_TITLE])
         self.changed()
 
     def remove(self, number: int) -> None:
@@ -299,12 +290,8 @@ class Trainer:
             trial = self.trial(number)
             if self.running and trial is self.current:
                 raise ArgumentError(f"{trial.name} is under way. Press Stop before you remove it.")
-            self.trials = [each for each in self.trials if each is not trial]
+            del self._kept[number]
         self.changed()
-
-    def _put(self, trial: Trial) -> Trial:
-        self.trials[[each.number for each in self.trials].index(trial.number)] = trial
-        return trial
 
     def turn(self, learning_rate: float) -> None:
         """Let the run that is under way go on at another learning rate."""
@@ -330,20 +317,21 @@ class Trainer:
             return self.training
         return np.random.default_rng(settings.seed).permutation(self.training)[: settings.images]
 
-    def _launch(self, choose: Callable[[], Trial], learning_rate: float, pause_after: float) -> bool:
-        """Train the trial that `choose` returns; return False, and do nothing, while one is running."""
+    @contextlib.contextmanager
+    def _launching(self, learning_rate: float, pause_after: float) -> Iterator[None]:
+        """Train what the block makes the newest trial; raise `ArgumentError` while one is running."""
         if self._stop.is_set():
             self._ended.wait()
         with self._lock:
             if self.running:
-                return False
-            trial = choose()
+                raise ArgumentError("A run is under way. Press Stop, or wait for its end.")
+            yield
+            trial = self.current or NO_TRIAL
             self._end = trial.step + pause_after
             self._rate, self.running, self.problem = learning_rate, True, ""
             self._stop.clear()
             self._ended.clear()
             threading.Thread(target=self._train, args=(trial,), name="playground", daemon=True).start()
-        return True
 
     def _train(self, trial: Trial) -> None:
         try:
@@ -371,18 +359,20 @@ class Trainer:
         """Train the trial for one slice, keep what it has learned, and return it."""
         rate = self._rate
         values = asdict(trial.settings) | {"learning_rate": rate}
-        key = (values["seed"], values.pop("images"))
-        if key not in self._means:
-            self._means[key] = mean_image(self._data.images_train, rows)
+        images, seed = values.pop("images"), values["seed"]
+        # The mean of all images takes as long as a picture: that of an earlier run is the same.
+        known = [each.run.mean for each in self.trials if each.run.step and each.settings.images == images
+                 and each.settings.seed == seed]  # fmt: skip
         run = train(
             self._data.images_train, self._data.labels_train, indices=rows, validation=self.validation,
-            mean=self._means[key], validate_every=max(1, trial.settings.steps // EVALUATIONS),
+            mean=known[0] if known else None, validate_every=max(1, trial.settings.steps // EVALUATIONS),
             resume=trial.run if trial.step else None, until=trial.step + steps, progress=False, **values,
         )  # fmt: skip
         turned = not trial.rates or trial.rates[-1][1] != rate
         rates = (*trial.rates, (trial.step, rate)) if turned else trial.rates
         with self._lock:  # the title may be another by now
-            return self._put(self.trial(trial.number).grown(run, rates))
+            grown = self._kept[trial.number] = self.trial(trial.number).grown(run, rates)
+        return grown
 
 
 def _bring_to_end(stop: threading.Event, ended: threading.Event) -> None:

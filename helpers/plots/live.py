@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from helpers.errors import ArgumentError
-from helpers.figures import bundle
+from helpers.figures import bundle, picture_bundle
 from helpers.progress import progress_bar
 
 __all__ = ["slide"]
@@ -83,11 +83,10 @@ def slide(label: str, values: Sequence, draw: Callable[..., Figure], alt: str = 
     alts = [alt.format(value) if alt else data["text/plain"] for value, (data, _) in zip(values, drawn, strict=True)]
     shows = [levels for _, metadata in drawn for levels in metadata["image/png"]["shows"]]
     pngs = [base64.b64decode(data["image/png"]) for data, _ in drawn]
-    first = drawn[place][0]["image/png"]
     width, height = Image.open(io.BytesIO(pngs[place])).size
     for form in FORMS:
         frames = [_webp(png, *form) for png in pngs]
-        if len(first) + len(frames[place]) + sum(map(len, frames)) < MOST_BYTES - 5_000:
+        if len(drawn[place][0]["image/png"]) + len(frames[place]) + sum(map(len, frames)) < MOST_BYTES - 5_000:
             break
     else:
         raise ArgumentError(f"{len(values)} pictures of this size are too many for a slider. Give fewer values.")
@@ -98,5 +97,5 @@ def slide(label: str, values: Sequence, draw: Callable[..., Figure], alt: str = 
         f'<img src="{frames[place]}" alt="{escape(alts[place])}" width="{width}" height="{height}" '
         f'style="max-width: 100%; height: auto"></div>\n{SCRIPT}'
     )
-    data = {"text/html": html, "image/png": first, "text/plain": alts[place]}
-    display(data, metadata={"image/png": {"alt": alts[place], "shows": shows}}, raw=True)
+    data, metadata = picture_bundle(pngs[place], alts[place], shows=shows)
+    display(data | {"text/html": html}, metadata=metadata, raw=True)

@@ -1,7 +1,6 @@
-"""What the panels share: what passes between a page and Python, and how a panel is shown and saved."""
+"""Panels of controls below a cell: what passes between the page and Python, and what a saved notebook holds instead."""
 
 import threading
-from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
@@ -10,15 +9,10 @@ import traitlets
 from IPython.display import display
 
 from helpers.errors import PlainError
-from helpers.figures import picture_bundle
+from helpers.figures import image_tag
 
 HERE = Path(__file__).parent
 VIEW = "application/vnd.jupyter.widget-view+json"
-NOTE = (
-    "The controls live while a kernel runs. If you see none above, choose Run > Run All Cells (in Colab: Runtime > Run "
-    "all). If there are none after that, install anywidget where Jupyter itself is installed, and start Jupyter again. "
-    "Below is how things stood when this notebook was saved."
-)
 
 
 def options(choices) -> str:
@@ -31,7 +25,7 @@ class Panel(anywidget.AnyWidget):
     """A page of controls and pictures below a cell. A subclass says in `act` what happens when a control is used.
 
     Args:
-        page: which of the files panel.*.html it is.
+        page: the file, of HTML; what is in it becomes controls as panel.js says.
 
     All that the page shows lies in dictionaries by name; `show` changes some of it. Any thread may call it.
     """
@@ -43,18 +37,19 @@ class Panel(anywidget.AnyWidget):
     values = traitlets.Dict().tag(sync=True)  # of controls: (value, how many times the browser had asked by then)
     texts = traitlets.Dict().tag(sync=True)
     html = traitlets.Dict().tag(sync=True)
-    pictures = traitlets.Dict().tag(sync=True)  # PNGs
-    alts = traitlets.Dict().tag(sync=True)
-    points = traitlets.Dict().tag(sync=True)  # of each picture: what the pointer can read, see pictures.Points
-    disabled: traitlets.List = traitlets.List().tag(sync=True)
-    hidden: traitlets.List = traitlets.List().tag(sync=True)
-    # Controls whose use waits for that of all others: what was typed counts before a button is pressed.
-    LAST: tuple[str, ...] = ()
+    pictures = traitlets.Dict().tag(sync=True)  # each a figures.Picture
+    disabled = traitlets.Dict().tag(sync=True)  # of controls, and
+    hidden = traitlets.Dict().tag(sync=True)  # of parts of the page: true or false
+    # What changes nothing by itself: its use waits for that of all other controls, so that what was typed counts.
+    BUTTONS: tuple[str, ...] = ()
+    WORDS = "Controls."  # in the saved notebook, in place of the panel
+    NOTE = ""  # and above the picture that stands for it
 
-    def __init__(self, page: str):
-        super().__init__(page=(HERE / f"panel.{page}.html").read_text(encoding="utf-8"))
+    def __init__(self, page: Path):
+        super().__init__(page=page.read_text(encoding="utf-8"))
         self.lock = threading.RLock()
         self._seen: dict[str, int] = {}
+        self._handle = None  # of the picture in the saved notebook; there is none outside of IPython
         self.observe(self._on_asked, "asked")
         self.on_msg(self._on_message)
 
@@ -68,21 +63,34 @@ class Panel(anywidget.AnyWidget):
     def restore(self) -> None:
         """Let the controls show what counts: called after each use of one, whether it made sense or not."""
 
+    def still(self) -> tuple[dict, dict]:
+        """Return the picture that stands for the panel in the saved notebook, as `helpers.figures.bundle` does.
+
+        Where there is "text/html" in it, that comes above the picture.
+        """
+        raise NotImplementedError
+
     def show(self, **changes) -> None:
-        """Change what the page shows: texts=, html=, pictures=, alts=, points= and values= by name; or lists, whole."""
+        """Change by name what the page shows: texts=, html=, pictures=, values=, disabled= or hidden=."""
         with self.lock, self.hold_sync():
             for trait, new in changes.items():
                 if trait == "values":
                     new = {name: [value, self._seen.get(name, 0)] for name, value in new.items()}
-                setattr(self, trait, new if isinstance(new, list) else getattr(self, trait) | new)
+                setattr(self, trait, getattr(self, trait) | new)
 
     def say(self, words: str) -> None:
         self.show(texts={"said": words})
 
+    def value(self, name: str):
+        """Return what a control shows."""
+        return self.values[name][0]
+
     def _on_asked(self, change) -> None:
         new = {name: value for name, (value, count) in change["new"].items() if count != self._seen.get(name, 0)}
         self._seen = {name: count for name, (_, count) in change["new"].items()}
-        for name in sorted(new, key=lambda name: name.partition(":")[0] in self.LAST):
+        buttons = {name for name in new if name.partition(":")[0] in self.BUTTONS}
+        self.show(values={name: value for name, value in new.items() if name not in buttons})
+        for name in sorted(new, key=buttons.__contains__):
             self._told(self.act, name, new[name])
 
     def _on_message(self, _, content: dict, buffers: list) -> None:
@@ -102,36 +110,22 @@ class Panel(anywidget.AnyWidget):
         with self.lock:
             self.restore()
 
-
-class Shown:
-    """Panels below a cell, with the picture that stands for them in the saved notebook.
-
-    Args:
-        panels: the panels.
-        still: returns that picture as PNG, its alt text, and the settings of the newest run as a line, or "".
-    """
-
-    def __init__(self, panels: list[Panel], still: Callable[[], tuple[bytes, str, str]]):
-        self._still = still
-        for panel in panels:
+    def display(self, *others: "Panel") -> None:
+        """Put the panel below the cell, and others; and the picture that stands for them in the saved notebook."""
+        for panel in (self, *others):
             view = {"version_major": 2, "version_minor": 0, "model_id": panel.model_id}
-            display({VIEW: view, "text/plain": "The controls of the playground."}, raw=True)
-        data, metadata = self._bundle()
+            display({VIEW: view, "text/plain": panel.WORDS}, raw=True)
+        data, metadata = self._kept()
         self._handle = display(data, raw=True, metadata=metadata, display_id=True)
-
-    def _bundle(self) -> tuple[dict, dict]:
-        png, alt, line = self._still()
-        data, metadata = picture_bundle(png, alt)
-        settings = f"<p>Settings of the newest run: <code>{escape(line)}</code></p>" if line else ""
-        data["text/html"] = (
-            f'<div class="playground-kept"><p class="playground-note">{escape(NOTE)}</p>{settings}<img '
-            f'src="data:image/png;base64,{data["image/png"]}" alt="{escape(alt)}" '
-            'style="max-width: 100%; height: auto"></div>'
-        )
-        return data, metadata
 
     def keep(self) -> None:
         """Replace the picture that the saved notebook holds."""
-        if self._handle is not None:  # there is none outside of IPython
-            data, metadata = self._bundle()
+        if self._handle is not None:
+            data, metadata = self._kept()
             self._handle.update(data, raw=True, metadata=metadata)
+
+    def _kept(self) -> tuple[dict, dict]:
+        data, metadata = self.still()
+        image = image_tag(data, style="max-width: 100%; height: auto")
+        words = f'<p class="series-note">{escape(self.NOTE)}</p>{data.get("text/html", "")}'
+        return data | {"text/html": f'<div class="series-kept">{words}{image}</div>'}, metadata

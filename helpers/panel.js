@@ -49,7 +49,7 @@ function build(root) {
 
 function render({model, el}) {
   const root = document.createElement("div");
-  root.className = "playground";
+  root.className = "series-panel";
   root.innerHTML = model.get("page");
   build(root);
   el.append(root);
@@ -70,8 +70,12 @@ function render({model, el}) {
   root.addEventListener("focusin", ({target}) => {
     target.dataset.lmSuppressShortcuts = "true"; // or JupyterLab would take the arrow keys for itself
   });
-  root.addEventListener("keydown", ({key, target}) => {
+  root.addEventListener("keydown", event => {
+    const {key, target} = event;
     if (key === "Enter" && target.type === "text") target.dispatchEvent(new Event("change", {bubbles: true}));
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    const button = root.querySelector(`button[data-key="${CSS.escape(key)}"]`);
+    if (button) button.click();
   });
   root.addEventListener("input", ({target}) => {
     if (target.type !== "range") return;
@@ -118,19 +122,17 @@ function render({model, el}) {
       show.disabled();
     },
     disabled: () => {
-      const names = model.get("disabled");
       for (const part of root.querySelectorAll("[name]")) {
-        if (!part.parentElement.closest("[data-html]")) part.disabled = names.includes(part.name);
+        if (!part.parentElement.closest("[data-html]")) part.disabled = Boolean(model.get("disabled")[part.name]);
       }
     },
-    hidden: () => root.querySelectorAll("[data-part]").forEach(
-      part => (part.hidden = model.get("hidden").includes(part.dataset.part))),
-    pictures: () => each("pictures", "data-picture", (figure, png) => {
+    hidden: () => each("hidden", "data-part", (part, hidden) => (part.hidden = hidden)),
+    pictures: () => each("pictures", "data-picture", (figure, [png, alt]) => {
       const image = figure.querySelector("img"), before = image.src;
+      image.alt = alt;
       image.src = URL.createObjectURL(new Blob([png], {type: "image/png"}));
       if (before.startsWith("blob:")) URL.revokeObjectURL(before);
     }),
-    alts: () => each("alts", "data-picture", (figure, alt) => (figure.querySelector("img").alt = alt)),
   };
   for (const [trait, update] of Object.entries(show)) {
     update();
@@ -147,7 +149,7 @@ function render({model, el}) {
     const read = event => {
       const [x, y, width, height] = place(figure, event);
       let nearest = null, least = 30;
-      for (const point of model.get("points")[figure.dataset.picture] ?? []) {
+      for (const point of model.get("pictures")[figure.dataset.picture]?.[2] ?? []) {
         const away = Math.hypot(point[0] * width - x, point[1] * height - y);
         if (away < least) [nearest, least] = [point, away];
       }
