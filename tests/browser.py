@@ -64,7 +64,7 @@ def browser():
 
 def open_notebook(page, address: str, name: str) -> None:
     """Open a notebook and wait for its kernel."""
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(120_000)
     page.goto(f"{address}/lab/tree/{name}?reset")
     page.wait_for_function("window.jupyterapp?.shell.currentWidget?.context")
     page.evaluate(

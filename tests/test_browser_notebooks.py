@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.browser import RED, browser, end_kernel, jupyterlab, needs_chromium, open_notebook, run_all, shot
 from tests.series import OTHER, PATHS, read_with
 
-CONTROLS = (".jp-Notebook .playground", ".jp-Notebook .series-slide", ".jp-Notebook .jupyter-widgets")
+CONTROLS = (".jp-Notebook .series-panel", ".jp-Notebook .series-slide")
 pytestmark = [pytest.mark.slow, needs_chromium]
 
 

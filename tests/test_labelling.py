@@ -1,23 +1,11 @@
-"""Labelling by hand: what is counted, what is kept, and the panel in a real browser by mouse, keys and touch."""
+"""Labelling by hand: what is counted, what is kept, and what a saved notebook holds."""
 
-import json
-import re
-
-import nbformat
 import numpy as np
 import pytest
 
-from helpers.data import CLASSES
 from helpers.errors import ArgumentError
 from helpers.figures import describe
 from helpers.labelling import Labelling
-from tests.browser import RED, browser, end_kernel, jupyterlab, needs_chromium, open_notebook, run_all, shot
-
-CELL = """import numpy as np
-from helpers.labelling import Labelling
-
-images = np.repeat(np.arange(4)[:, np.newaxis] * 80, 3_072, axis=1)
-Labelling(images, [0, 1, 2, 3], [0, 1, 9, 9]).show()"""
 
 
 @pytest.fixture
@@ -89,53 +77,9 @@ def test_a_file_of_something_else_is_refused_and_left_alone(four, content):
 
 def test_the_saved_notebook_holds_a_still_picture_and_no_controls(four, monkeypatch):
     shown = []
-    monkeypatch.setattr("helpers.labelling.display", lambda data, **_: shown.append(data))
+    monkeypatch.setattr("helpers.panel.display", lambda data, **_: shown.append(data))
     four().show()
     controls, still = shown
     assert controls.keys() == {"application/vnd.jupyter.widget-view+json", "text/plain"}
     assert still.keys() == {"image/png", "text/html", "text/plain"}
     assert 'alt="To label these, run this cell' in still["text/html"]
-
-
-@pytest.mark.slow
-@needs_chromium
-def test_mouse_keys_and_touch_label_and_nothing_happens_to_the_cell(tmp_path):
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
-    notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    nbformat.write(notebook, tmp_path / "label.ipynb")
-    with jupyterlab(tmp_path) as address, browser() as started:
-        page = started.new_context(has_touch=True).new_page()
-        open_notebook(page, address, "label.ipynb")
-        assert run_all(page) == []
-        panel = page.locator(".labelling")
-        news = panel.get_by_role("status")
-        panel.get_by_role("button", name="0 plane").click()
-        news.get_by_text("Image 2 of 4. You called the last one plane.").wait_for()
-        page.keyboard.press("6")  # JupyterLab's key for "make this cell a heading"
-        news.get_by_text("Image 3 of 4. You called the last one frog.").wait_for()
-        page.keyboard.press("u")
-        news.get_by_text("Image 2 of 4.").wait_for()
-        panel.get_by_role("button", name="1 car").tap()
-        panel.get_by_role("button", name="2 bird").focus()
-        page.keyboard.press("Enter")
-        news.get_by_text("Image 4 of 4. You called the last one bird.").wait_for()
-        assert panel.get_by_role("img", name="Image 4 of 4.").evaluate("it => it.naturalWidth") == 32
-        shot(panel, "labelling-1-under-way")
-        page.keyboard.press("s")
-        news.get_by_text("Saved in my-labels.json: 3 labels.").wait_for()
-        assert list(json.loads((tmp_path / "my-labels.json").read_text()).values()) == [["plane", "car", "bird"]]
-        page.keyboard.press("9")
-        news.get_by_text("You: 75% ± 22% (3 of 4). The model: 50% ± 25% (2 of 4).").wait_for()
-        panel.get_by_role("img", name=re.compile("Only you are right on 1, only the model on 0")).wait_for()
-        shot(panel, "labelling-2-result")
-        panel.get_by_role("button", name="Forget").click()
-        news.get_by_text("Forgotten").wait_for()
-        assert not (tmp_path / "my-labels.json").exists()
-        buttons = panel.get_by_role("button")
-        names = [buttons.nth(place).inner_text() for place in range(buttons.count())]
-        assert names[:10] == [f"{label} {name}" for label, name in enumerate(CLASSES)]
-        assert all(names)
-        assert page.locator(".jp-CodeCell").count() == 1
-        assert page.locator(".labelling-kept").is_hidden()
-        assert page.locator(RED).count() == 0
-        end_kernel(page)
