@@ -1,4 +1,4 @@
-"""Whether a cell's fresh output is the one that was saved: text exactly, numbers within a tolerance.
+"""Whether a cell's fresh outputs are those that were saved: text exactly, numbers within a tolerance.
 
 A picture is held by what it shows, not by its pixels: by the description made from its data, and by the brightness of
 the four quarters of each image in it. Where an axis ends, and so where a label stands, may differ.
@@ -45,49 +45,42 @@ def texts_match(saved: str, fresh: str, tolerance: float | None = None) -> bool:
     return True
 
 
-def comparable(outputs: list) -> list:
-    """Drop progress bars, live widgets and pixels; write down what each picture shows."""
-    cleaned = []
+def comparable(outputs: list) -> list[dict]:
+    """Return what is compared of a cell's outputs, each as its parts by kind: no progress bars, live widgets or pixels.
+
+    Of a picture, what it shows is written down. What is printed in several pieces counts as one.
+    """
+    parts: list[dict] = []
+    printed: dict[str, dict] = {}  # stdout and stderr, each as one part where it first speaks
     for output in outputs:
+        data = {kind: value for kind, value in output.get("data", {}).items() if kind != tidy.LIVE}
         if output["output_type"] == "stream":
-            text = tidy.without_bars(output["text"])
-            cleaned += [{**output, "text": text}] if text else []
-        else:
-            data = {kind: value for kind, value in output.get("data", {}).items() if kind != tidy.LIVE}
-            if data.pop("image/png", None):
-                levels = output.get("metadata", {}).get("image/png", {}).get("shows", [])
-                lines = [" ".join(f"{level:.3f}" for level in quarters) for quarters in levels]
-                data["text/plain"] = "\n".join([data.get("text/plain", ""), *lines])
-            if "text/html" in data:
-                data["text/html"] = PIXELS.sub("", data["text/html"])
-            cleaned.append({**output, "data": data} if "data" in output else output)
-    return cleaned
-
-
-def align(saved: list, fresh: list, tolerance: float | None = None) -> list:
-    """Return `fresh` with all that matches its counterpart in `saved` replaced by it, for an exact comparison."""
-    aligned = []
-    for old, new in zip(saved, fresh, strict=False):
-        new = {**new, **({"data": dict(new["data"])} if "data" in new else {})}
-        if new["output_type"] == old["output_type"] == "stream":
-            if old["name"] == new["name"] and texts_match(old["text"], new["text"], tolerance):
-                new["text"] = old["text"]
-        elif "data" in new and "data" in old:
-            for kind in new["data"].keys() & old["data"].keys():
-                a, b = old["data"][kind], new["data"][kind]
-                if isinstance(a, str) and texts_match(a, b, tolerance):
-                    new["data"][kind] = a
-        aligned.append(new)
-    return aligned + fresh[len(saved) :]
+            name = output["name"]
+            if name not in printed:
+                printed[name] = {name: ""}
+                parts.append(printed[name])
+            printed[name][name] += output["text"]
+        elif output["output_type"] == "error":
+            data["error"] = f"{output['ename']}: {output['evalue']}"
+        if data.pop("image/png", None):
+            levels = output.get("metadata", {}).get("image/png", {}).get("shows", [])
+            lines = [" ".join(f"{level:.3f}" for level in quarters) for quarters in levels]
+            data["text/plain"] = "\n".join([data.get("text/plain", ""), *lines])
+        if "text/html" in data:
+            data["text/html"] = PIXELS.sub("", data["text/html"])
+        parts += [data] if data else []
+    for name, part in printed.items():
+        part[name] = tidy.without_bars(part[name])
+    return [part for part in parts if any(part.values())]
 
 
 def differences(saved: list, fresh: list, tolerance: float | None = None) -> str:
     """Return what differs between two lists of outputs, or an empty string."""
-    saved, fresh = comparable(saved), comparable(fresh)
-    if len(saved) != len(fresh):
-        return f"{len(saved)} outputs before, {len(fresh)} now"
-    for old, new in zip(saved, align(saved, fresh, tolerance), strict=True):
-        for key in ("text", "data"):
-            if old.get(key) != new.get(key):
-                return f"before: {str(old.get(key))[:500]}\nnow: {str(new.get(key))[:500]}"
+    before, now = comparable(saved), comparable(fresh)
+    if [part.keys() for part in before] != [part.keys() for part in now]:
+        return f"before: {[list(part) for part in before]}\nnow: {[list(part) for part in now]}"
+    for old, new in zip(before, now, strict=True):
+        for kind, value in old.items():
+            if value != new[kind] and not (isinstance(value, str) and texts_match(value, new[kind], tolerance)):
+                return f"before: {str(value)[:500]}\nnow: {str(new[kind])[:500]}"
     return ""

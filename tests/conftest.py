@@ -8,11 +8,23 @@ import sys
 import tarfile
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from helpers import cache, download
 from helpers.data import find_data, load_data
 from tests.copies import NAMES, World, official_bytes, pack, sprite
 from tests.loopback import running
+
+
+class Schedule(LoadFileScheduling):
+    """Two workers take a file each, whose tests share what is costly; of the notebooks, which share nothing, a run."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if "test_notebook_runs" in nodeid else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Schedule(config, log)
 
 
 @pytest.fixture(scope="session")

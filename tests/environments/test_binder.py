@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import pytest
 import requests
-from nbval.plugin import coalesce_streams
 
 from tests.comparing import differences
 from tests.environments import served
@@ -170,7 +169,7 @@ def test_a_notebook_opens_and_runs_within_the_limit(image, path, report):
             notebook, kernel = remote.run_notebook(session, base, f"notebooks/{path.name}")
             remote.stop_kernel(session, base, kernel)
     for old, new in zip(code_cells(read(path)), code_cells(notebook), strict=True):
-        assert not differences(old.outputs, coalesce_streams(new.outputs), old.metadata.get("tolerance")), old.id
+        assert not differences(old.outputs, new.outputs, old.metadata.get("tolerance")), old.id
     assert [file.stat().st_mtime_ns for file in sorted(data.iterdir())] == stamps
     assert 100 < peak.anonymous <= min(peak.proportional, LIMIT)
     report.append(f"| {path.stem} | {peak.anonymous:,.0f} | {peak.proportional:,.0f} |")

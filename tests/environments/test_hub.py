@@ -21,7 +21,6 @@ import nbformat
 import psutil
 import pytest
 import requests
-from nbval.plugin import coalesce_streams
 
 from coursework.grading.assignment import all_assignments
 from tests.comparing import differences
@@ -171,7 +170,7 @@ def check_results(hub: Hub, taken: Class) -> None:
     for each in taken.studies:
         for old, new in zip(saved.cells, each.notebook.cells, strict=True):
             if old.cell_type == "code":
-                changed = differences(old.outputs, coalesce_streams(new.outputs), old.metadata.get("tolerance"))
+                changed = differences(old.outputs, new.outputs, old.metadata.get("tolerance"))
                 assert not changed, f"{each.student}, cell {old.id}: {changed}"
         home = hub.homes / each.student
         assert (home / "ten-templates" / NOTEBOOK).is_file()
