@@ -169,10 +169,9 @@ def work_folder(folder: Path) -> Iterator[Path]:
     try:
         if lock.is_locked:
             for left in folder.glob(f"{WORK}*"):
-                with contextlib.suppress(OSError):
-                    newest = max(path.stat().st_mtime for path in (left, *left.rglob("*")))
-                    if not left.is_symlink() and (left == work or time.time() - newest > DEAD_SECONDS):
-                        shutil.rmtree(left, ignore_errors=True)
+                with contextlib.suppress(OSError):  # what is gone in the next moment; a link or a file, which stays
+                    if left == work or time.time() - left.lstat().st_mtime > DEAD_SECONDS:
+                        shutil.rmtree(left)
         else:
             work = work.with_name(f"{work.name}-{secrets.token_hex(4)}")
         work.mkdir()

@@ -264,7 +264,6 @@ def _open(url: str, timeout: float) -> tuple[http.client.HTTPConnection, str, di
         path, headers = f"http://{server.netloc}{path}", headers | make_headers(proxy_basic_auth=proxy.auth)
     try:
         _in_background(connection.connect).result(timeout)
-        connection.sock.settimeout(STALL_TIMEOUT)
         return connection, path, headers
     except ssl.SSLCertVerificationError as error:
         raise DatasetError(

@@ -42,24 +42,29 @@ def running(wrap=lambda socket: socket, scheme: str = "http"):
     thread.join()
 
 
+def begin(handler: BaseHTTPRequestHandler, status: int, headers: dict) -> None:
+    """Send the head of an answer."""
+    handler.send_response(status)
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), str(value))
+    handler.end_headers()
+
+
 def page(body: bytes, status: int = 200, **headers: str) -> Page:
     """Answer with these bytes."""
 
     def answer(handler):
-        handler.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.end_headers()
+        begin(handler, status, {"Content-Length": len(body), **headers})
         handler.wfile.write(body)
 
     return answer
 
 
-def raw(begin: bytes, more: bytes = b"", every: float = 0.0) -> Page:
+def raw(first: bytes, more: bytes = b"", every: float = 0.0) -> Page:
     """Send bytes as they are, and then `more` for ever, or nothing."""
 
     def answer(handler):
-        handler.wfile.write(begin)
+        handler.wfile.write(first)
         while more and not handler.server.over.wait(every):
             handler.wfile.write(more)
         handler.server.over.wait()
@@ -67,9 +72,7 @@ def raw(begin: bytes, more: bytes = b"", every: float = 0.0) -> Page:
     return answer
 
 
-def file_page(
-    path: Path, ranges: bool = True, part: int | None = None, stop_after: int = 1 << 40, pause: float = 0, **headers
-) -> Page:
+def file_page(path: Path, ranges=True, part: int | None = None, stop_after: int = 1 << 40, pause: float = 0) -> Page:
     """Answer with a file, from where the request's Range begins if `ranges`; with 206 and a `part` of it if given.
 
     After `stop_after` bytes, break off, or if there is a `pause`, stay silent for so many seconds and go on.
@@ -77,21 +80,16 @@ def file_page(
 
     def answer(handler):
         size, asked = path.stat().st_size, handler.headers["Range"]
-        begin = int(asked.removeprefix("bytes=").removesuffix("-")) if ranges and asked else 0
-        end = min(size, begin + part) if part else size
-        sent = {"Content-Length": str(end - begin), **headers}
-        if part or begin:
-            sent["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
-        handler.send_response(206 if part or begin else 200)
-        for name, value in sent.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.end_headers()
+        first = int(asked.removeprefix("bytes=").removesuffix("-")) if ranges and asked else 0
+        end = min(size, first + part) if part else size
+        place = {"Content-Range": f"bytes {first}-{end - 1}/{size}"} if part or first else {}
+        begin(handler, 206 if place else 200, {"Content-Length": end - first, **place})
         with open(path, "rb") as file:
-            file.seek(begin)
-            if end - begin <= stop_after and not part:
+            file.seek(first)
+            if end - first <= stop_after and not part:
                 shutil.copyfileobj(file, handler.wfile, 1 << 20)
                 return
-            handler.wfile.write(file.read(min(stop_after, end - begin)))
+            handler.wfile.write(file.read(min(stop_after, end - first)))
             if pause and not handler.server.over.wait(pause):
                 shutil.copyfileobj(file, handler.wfile, 1 << 20)
 

@@ -202,7 +202,7 @@ class TestCommandLine:
     @pytest.mark.parametrize("command", ["verify", "fetch"])
     @pytest.mark.parametrize(
         ("make", "reason"),
-        [(lambda copy: None, "no such file or folder"),
+        [(lambda copy: None, "No such file or directory"),
          (lambda copy: copy.write_bytes(b"hello"), "not a tar.gz archive"),
          (lambda copy: copy.mkdir(), "no data_batch_1.bin in it"),
          (lambda copy: (copy.mkdir(), (copy / "train.bin").write_bytes(b"short")), "5 bytes where 30,730,000 belong")],

@@ -225,10 +225,11 @@ def test_a_wrong_length_is_noticed(world, filled, train, test, said, kept, capsy
     [
         # 16-bit numbers, as language models are trained on
         lambda path: path.write_bytes(np.random.default_rng(0).integers(50_257, size=10**6).astype("<u2").tobytes()),
-        lambda path: path.write_text("mine"), Path.mkdir, os.mkfifo,
-        lambda path: path.symlink_to(path.parent.parent / "neighbour.txt"),
+        lambda path: path.write_bytes(b"\5mine"), Path.mkdir, os.mkfifo,
+        # what looks like a damaged copy, elsewhere
+        lambda path: (path.parent.parent.joinpath("old").write_bytes(bytes(10**6)), path.symlink_to("../old")),
     ],
-    ids=["tokens", "text", "folder", "pipe", "link"],
+    ids=["tokens", "short", "folder", "pipe", "link"],
 )  # fmt: skip
 def test_what_is_not_ours_is_left_alone(world, monkeypatch, make, capsys):
     monkeypatch.setattr(download, "OFFICIAL", world.sound.as_uri())
@@ -302,14 +303,13 @@ def test_open_arrays_stay_valid(world, filled):
 @posix
 def test_what_was_verified_is_what_is_mapped(world, filled, monkeypatch):
     """A file that takes the name between the check and the mapping is not the one that is mapped."""
-    memmap = np.memmap
+    memmap, names = np.memmap, iter(["train.bin", "test.bin"])
 
     def too_late(file, **options):
-        os.replace(world.home / "wrong", getattr(file, "name", file))
-        (world.home / "wrong").write_bytes(bytes(FILE_BYTES))
+        (world.home / "wrong").write_bytes(bytes(5 * FILE_BYTES))
+        os.replace(world.home / "wrong", world.home / next(names))
         return memmap(file, **options)
 
-    (world.home / "wrong").write_bytes(bytes(5 * FILE_BYTES))
     monkeypatch.setattr(cache.np, "memmap", too_late)
     records, wrong = cache.read_cache(world.home)
     assert wrong == {}
