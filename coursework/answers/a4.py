@@ -36,15 +36,12 @@ WRONG = {
     "a4-q1": {
         "a window": "smooth = lambda values, memory: np.convolve(values, np.ones(3) / 3, mode='same')",
         "not divided": ("total / counts", "total"),
-        "divided by the steps": ("total / counts", "total / len(means + [0])"),
         "from zero": ("total / counts", "total * (1 - memory)"),
         "from the first value": "def smooth(values, memory):\n    means = [values[0]]\n    for value in values[1:]:\n"
         "        means.append(memory * means[-1] + (1 - memory) * value)\n    return means",
-        "memory the other way": ("memory * total", "(1 - memory) * total", "memory * counts", "(1 - memory) * counts"),
     },
     "a4-q2": {
         "one side": (_LEAD, "k >= max(b, c)"),
-        "larger only": (">=", ">"),
         "that lead exactly": (">=", "=="),
         "by the bell curve": ("return sum(comb(coins, k) for k in as_large) / 2**coins",
             "from math import erfc\n    return erfc(abs(b - c) / max(1, coins) ** 0.5 / 2**0.5)"),
@@ -52,7 +49,6 @@ WRONG = {
             "from math import erfc\n    p = first.mean()\n"
             "    return erfc(abs(b - c) / max(1, 2 * len(first) * p * (1 - p)) ** 0.5 / 2**0.5)"),
         "coins where both are wrong": ("coins = b + c", "coins = b + c + int(np.sum(~first & ~second)) // 9"),
-        "the opposite": ("return sum(", "return 1 - sum("),
     },
     "a4-q3": {
         "from guessing on": ("1.5 * np.log(10)", "np.log(10)"),
@@ -60,7 +56,6 @@ WRONG = {
         "the last loss": ("np.mean(losses[-count:])", "losses[-1]"),
         "always 10": ("min(50, len(losses) // 10)", "10"),
         "a tenth, however long": ("min(50, len(losses) // 10)", "len(losses) // 10"),
-        "against the beginning": ("np.mean(losses[-2 * count : -count])", "np.mean(losses[:count])"),
         "any fall": ("0.97 * before", "before"),
         "falling before diverging": ("if not last <= 1.5 * np.log(10)",
             "if last >= before and not last <= 1.5 * np.log(10)"),
@@ -70,11 +65,8 @@ WRONG = {
         "the best": ("min(good, key=lambda number: runs[number][\"steps\"])", "int(best)"),
         "the cheapest": (_ALIKE, "b - c < 9_999"),
         "one error": ("<= 2 *", "<= 1 *"),
-        "three errors": ("<= 2 *", "<= 3 *"),
         "the error of one accuracy": (_ALIKE, "b - c <= 2 * np.sqrt(right[best].sum() * (~right[best]).mean())"),
-        "either is ahead": (_ALIKE, "b - c < np.sqrt(b + c)"),
         "by training accuracy": ("np.argmax(right.sum(axis=1))", "np.argmax([run['train_accuracy'] for run in runs])"),
-        "by the test": ("np.argmax(right.sum(axis=1))", "np.argmax([run['test_accuracy'] for run in runs])"),
         "the last of equals": ("min(good", "min(good[::-1]"),
         "the most accurate of equals": ("runs[number][\"steps\"]", "-right[number].sum()"),
     },
@@ -82,11 +74,9 @@ WRONG = {
         "rate 10": _SEARCH % (10, 100, 300, 0),
         "the series' rate": _SEARCH % (0.3, 100, 300, 0),
         "the post's rate": _SEARCH % (0.005, 100, 300, 0),
-        "far too small": _SEARCH % (1e-9, 100, 300, 0),
         "over the budget": _SEARCH % (2e-6, 100, 301, 0),
         "too few steps": _SEARCH % (2e-6, 1_000, 30, 0),
         "weights pulled to nothing": _SEARCH % (2e-6, 100, 300, 2e5),
-        "a key too many": _SEARCH.replace("}", ', "seed": 3}') % (2e-6, 100, 300, 0),
     },
 }  # fmt: skip
 SLIPS = {"a4-q1": "from zero", "a4-q2": "one side", "a4-q3": "from guessing on", "a4-q4": "the cheapest"}

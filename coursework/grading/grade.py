@@ -62,12 +62,9 @@ class Course:
 
     def made_from(self, student: str, name: str) -> str:
         """Return a hash of what a result depends on: the submission, the assignment and the judge."""
-        paths = [
-            self.path("submitted", student, name),
-            self.path("source", ".", name),
-            *Path(__file__).parent.glob("*.py"),
-        ]
-        return hashlib.sha256(repr([path.read_bytes() for path in sorted(paths)]).encode()).hexdigest()
+        made_by = sorted(Path(__file__).parent.glob("*.py"))
+        paths = [self.path("submitted", student, name), self.path("source", ".", name), *made_by]
+        return hashlib.sha256(repr([path.read_bytes() for path in paths]).encode()).hexdigest()
 
     def is_done(self, book: Gradebook, student: str, name: str) -> bool:
         before = self.before(student, name)
@@ -155,6 +152,7 @@ def grade(course: Course, book: Gradebook, jobs: list[tuple[str, str]], question
                 except SQLAlchemyError:
                     raise
                 except Exception as error:  # one submission's trouble is not another's
+                    book.db.rollback()
                     failed += 1
                     said = [f"not graded ({error!r})."]
                 for line in said:
