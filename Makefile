@@ -35,7 +35,7 @@ run: data       ## run all notebooks without a browser, into _build/ (ONLY=07 fo
 test check settings: export OPENBLAS_NUM_THREADS := 1
 
 test: lint data .venv-coursework/ready ## everything but the environments: see binder, colab and hub
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests --ignore tests/environments
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval tests notebooks --ignore tests/environments
 
 check: tools data ## the fast part of the tests, for daily work
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests --ignore tests/environments

@@ -1,10 +1,15 @@
-"""The comparison of outputs lets rounding through and nothing else."""
+"""The comparison behind nbval lets rounding through and nothing else."""
+
+import json
+import os
+import subprocess
+import sys
 
 import nbformat
 import pytest
 
 from tests.comparing import DECIMAL, comparable, differences, texts_match
-from tests.series import PATHS, code_cells, kernel, read
+from tests.series import PATHS, ROOT, code_cells, kernel, read
 from tools import page
 
 
@@ -37,6 +42,19 @@ def test_a_number_in_the_text_is_the_rounding_of_one_that_its_section_prints(tex
     output = nbformat.v4.new_output("stream", text=f"accuracy {printed}\n")
     told, ran = nbformat.v4.new_markdown_cell(f"It gets {text} right."), nbformat.v4.new_code_cell(outputs=[output])
     assert page.numbers(nbformat.v4.new_notebook(cells=[told, ran])) == [(0, text, backed)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("saved", "caught"), [("accuracy 0.4111", False), ("accuracy 0.4706", True)])
+def test_nbval_catches_a_stale_output(tmp_path, saved, caught):
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    cell = nbformat.v4.new_code_cell("print('accuracy', 0.4106)", execution_count=1)
+    cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=saved + "\n")]
+    notebook.cells = [cell]
+    (tmp_path / "stale.ipynb").write_text(json.dumps(notebook))
+    command = [sys.executable, "-m", "pytest", "-p", "conftest", "-q", "--nbval", "stale.ipynb"]
+    result = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True)
+    assert result.returncode == int(caught), result.stdout.decode()
 
 
 def test_an_output_more_or_less_or_of_another_kind_is_noticed_and_a_bar_or_a_break_is_not():
