@@ -63,23 +63,26 @@ def browser():
 
 
 def open_notebook(page, address: str, name: str) -> None:
-    """Open a notebook and wait for its kernel."""
+    """Open a notebook, in the JupyterLab that the page shows already if it does, and wait for its kernel."""
     page.set_default_timeout(120_000)
-    page.goto(f"{address}/lab/tree/{name}?reset")
-    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.context")
+    if not page.url.startswith(address):
+        page.goto(f"{address}/lab?reset")
+        page.wait_for_function("window.jupyterapp?.restored")
+        page.evaluate("window.jupyterapp.restored")
+        page.evaluate("window.jupyterapp.shell.collapseLeft()")
     page.evaluate(
-        """async patience => {
-            const panel = window.jupyterapp.shell.currentWidget, late = new Promise((_, no) =>
+        """async ([path, patience]) => {
+            const late = new Promise((_, no) =>
                 setTimeout(() => no(new Error('the kernel does not start')), patience));
             await Promise.race([late, (async () => {
+                const panel = await window.jupyterapp.commands.execute('docmanager:open', {path});
                 await panel.context.ready;
                 await panel.sessionContext.ready;
                 await panel.sessionContext.session.kernel.info;
             })()]);
         }""",
-        PATIENCE,
+        [name, PATIENCE],
     )
-    page.evaluate("window.jupyterapp.shell.collapseLeft()")
 
 
 def run_all(page) -> list[str]:
@@ -100,7 +103,14 @@ def run_all(page) -> list[str]:
 
 
 def end_kernel(page) -> None:
-    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    """End the kernel of the notebook that is shown, and close it."""
+    page.evaluate(
+        """async () => {
+            const panel = window.jupyterapp.shell.currentWidget;
+            await panel.sessionContext.shutdown();
+            panel.dispose();
+        }"""
+    )
 
 
 def shot(where, name: str) -> None:

@@ -3,11 +3,18 @@
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
-from tests.browser import RED, browser, end_kernel, jupyterlab, needs_chromium, open_notebook, run_all, shot
+from tests.browser import PATIENCE, RED, browser, end_kernel, jupyterlab, needs_chromium, open_notebook, run_all, shot
 from tests.series import OTHER, PATHS, read_with
 
-CONTROLS = (".jp-Notebook .series-panel", ".jp-Notebook .series-slide")
+CONTROLS = ".jp-Notebook .series-panel, .jp-Notebook .series-slide"
+COUNT_CONTROLS = """() => {
+    const cells = window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells;
+    const data = cells.flatMap(cell => cell.getOutputs?.() ?? []).map(output => output.data ?? {});
+    return data.filter(each => 'application/vnd.jupyter.widget-view+json' in each ||
+        [each['text/html'] ?? ''].flat().join('').includes('series-slide')).length;
+}"""
 pytestmark = [pytest.mark.slow, needs_chromium]
 
 
@@ -28,12 +35,12 @@ def test_a_notebook_runs_to_its_end_with_nothing_red(lab, path):
     assert run_all(page) == []
     assert page.locator(RED).count() == 0
     shot(page, path.stem)
-    page.set_viewport_size({"width": 1100, "height": 30_000})  # JupyterLab leaves out what is far from the window
-    page.wait_for_timeout(2_000)
-    controls = [area for area in CONTROLS if page.locator(area).count()]
-    found = Axe().run(page, context={"include": controls}).response["violations"] if controls else []
-    assert not [each for each in found if each["impact"] in ("serious", "critical")], found
-    page.set_viewport_size({"width": 1100, "height": 900})
+    if controls := page.evaluate(COUNT_CONTROLS):
+        page.set_viewport_size({"width": 1100, "height": 30_000})  # JupyterLab leaves out what is far from the window
+        expect(page.locator(CONTROLS)).to_have_count(controls, timeout=PATIENCE)
+        found = Axe().run(page, context={"include": CONTROLS.split(", ")}).response["violations"]
+        assert not [each for each in found if each["impact"] in ("serious", "critical")], found
+        page.set_viewport_size({"width": 1100, "height": 900})
     end_kernel(page)
 
 
