@@ -91,6 +91,10 @@ def picture(panel, name):
     return panel.locator(f"[data-picture={name}] img")
 
 
+def steps_done(panel) -> int:
+    return int(re.search(r"step ([\d,]+) of", words(panel).inner_text())[1].replace(",", ""))
+
+
 def pictures_seen(image, count):
     """Wait until a picture has changed `count` times; return the heights and places in its panel that it had."""
     return image.evaluate(
@@ -108,6 +112,9 @@ def pictures_seen(image, count):
 
 def test_start_turn_stop_go_on_and_compare(page, opened):
     panel, compare = training(page), comparing(page)
+    steps = panel.get_by_label("Steps", exact=True)
+    steps.fill("20000")
+    steps.press("Enter")
     button(panel, "Start").evaluate("button => { for (let i = 0; i < 10; i++) button.click() }")
     assert len(pictures_seen(picture(panel, "accuracy"), 4)) == 1, "the picture keeps its place"
     expect(button(panel, "Start")).to_be_disabled()
@@ -121,6 +128,8 @@ def test_start_turn_stop_go_on_and_compare(page, opened):
     pictures_seen(picture(panel, "loss"), 2)
     button(panel, "Stop").click()
     expect(words(panel)).to_contain_text("Stopped")
+    steps.fill(str(steps_done(panel) + 20))
+    steps.press("Enter")
     panel.get_by_label("Speed").select_option("full speed")
     button(panel, "Go on").click()
     expect(words(panel)).to_contain_text("Done")
@@ -153,7 +162,9 @@ def test_the_keyboard_alone_is_enough(page):
     assert stops["learning_rate"][::10] == [1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10]
     assert stops["weight_decay"][:3] == [0, 1e-5, 1.3e-5]
     assert (stops["batch_size"][:4], stops["images"][-1]) == ([1, 2, 3, 4], 45_000)
-    for label, written, held in (("Learning rate", "0,05", "0.05"), ("Batch size", "many", "20")):
+    for label, written, held in (
+        ("Learning rate", "0,05", "0.05"), ("Steps", "20,000", "20000"), ("Batch size", "many", "20"),
+    ):  # fmt: skip
         panel.get_by_label(label, exact=True).fill(written)
         page.keyboard.press("Enter")
         expect(panel.get_by_label(label, exact=True)).to_have_value(held)
@@ -170,7 +181,7 @@ def test_the_keyboard_alone_is_enough(page):
     button(panel, "Stop").focus()
     page.keyboard.press("Space")
     expect(words(panel)).to_contain_text("Stopped")
-    done = int(re.search(r"step ([\d,]+) of", words(panel).inner_text())[1].replace(",", ""))
+    done = steps_done(panel)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # One step
     expect(words(panel)).to_contain_text(f"step {done + 1:,} of")
