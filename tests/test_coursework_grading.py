@@ -270,18 +270,21 @@ def test_nbgraders_own_ways_lead_to_the_locked_room(course):
     course.nbgrader("fetch_assignment", "1_data", "--course=ten-templates", *exchange, **students)
     fetched = home / "1_data" / "1_data.ipynb"
     notebook = nbformat.read(fetched, as_version=4)
-    nbformat.write(filled(notebook, DATA, "eve", q1=f"exec(open({str(source(DATA))!r}).read())"), fetched)
+    attack = f"exec(open({str(source(DATA))!r}).read())"
+    nbformat.write(filled(notebook, DATA, "eve", q1=attack), fetched)
     course.nbgrader("submit", "1_data", "--course=ten-templates", "--student=eve", *exchange, **students)
     course.nbgrader("collect", "1_data")
     archive = course.root / "course" / "downloaded" / "1_data" / "archive"
     archive.mkdir(parents=True)
-    zipped(archive, "canvas.zip", {"lilu_LATE_4716_9_1_data-3.ipynb": CANVAS["smithana_4711_88001_1_data.ipynb"]})
+    zipped(archive, "canvas.zip", {"lilu_LATE_4716_9_1_data-3.ipynb": answered("4716", q1=attack)})
     zipped(archive, "moodle.zip", {"Łu Cé_4717_assignsubmission_file/1_data.ipynb": MOODLE[next(iter(MOODLE))]})
     course.nbgrader("zip_collect", "1_data")
     assert {"eve", "4716", "4717"} <= {path.name for path in (course.root / "course" / "submitted").iterdir()}
-    course.nbgrader("autograde", "1_data", "--student=eve")
-    assert course.points("eve")["a1-q1-test"] == [0, None, False]
-    assert course.points("eve")["a1-q2-test"] == [2, None, False]
+    course.nbgrader("autograde", "1_data", "--student=4716")
+    course.grade("--student", "eve")
+    for student in ("4716", "eve"):
+        assert course.points(student)["a1-q1-test"] == [0, None, False]
+        assert course.points(student)["a1-q2-test"] == [2, None, False]
     for name in ("timestamp.txt", "submission_secret.txt"):  # without which nbgrader can't give feedback back
         places = (course.root / "course" / place / "eve" / "1_data" for place in ("submitted", "autograded"))
         assert len({(place / name).read_bytes() for place in places}) == 1
@@ -358,9 +361,12 @@ def test_what_is_no_submission_is_listed_with_its_reason(tmp_path):
     for cell in strange["cells"]:
         cell["metadata"]["tags"], cell["metadata"]["nbgrader"] = 7, ["a", {"b": 1}]
     (folder / "strange.ipynb").write_text(json.dumps(strange))
+    (folder / "good (1).ipynb").write_text(whole + "\n")
+    os.utime(folder / "good (1).ipynb", (1.9e9, 1.9e9))
     os.utime(folder / "good.ipynb", (2e9, 2e9))
     expected = {"broken": "no notebook", "listed": "no notebook", "nested": "no notebook", "latin": "no notebook",
                 "notes": "no notebook", ".hidden": "hidden", "=cmd|x": "no student's id", "huge": "bytes",
+                "good (1)": "good.ipynb is later",
                 "bomb": "bytes",
                 "no zip": "cannot be read", "strange": "marks are lost"}  # fmt: skip
     if sys.platform == "linux":
@@ -374,11 +380,18 @@ def test_what_is_no_submission_is_listed_with_its_reason(tmp_path):
     assert len(left) == len(expected)
     for name, reason in expected.items():
         assert [line for line in left if line.startswith(name) and reason in line], (name, left)
+    (folder / "good (1).ipynb").unlink()
     (folder / "good.ipynb").write_text(whole + " ")  # an older one does not replace a later one
     os.utime(folder / "good.ipynb", (1e9, 1e9))
     _, left = discover.collect(folder, submitted, ASSIGNMENTS, lambda name, number: number)
     assert [line for line in left if line.startswith("good.ipynb: a later one, of 2033")]
     assert (submitted / "good" / "1_data" / "1_data.ipynb").read_text() == whole
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as made:
+        made.write(folder / "slips.zip", "all/ben.zip")
+        made.write(folder / "good.ipynb", "all/ana.ipynb")
+    taken, left = discover.collect(tmp_path / "all.zip", tmp_path / "other", ASSIGNMENTS, lambda name, number: number)
+    assert (taken, left) == (2, [])
+    assert {path.name for path in (tmp_path / "other").iterdir()} == {"ana", "ben"}
 
 
 @pytest.mark.parametrize(
@@ -454,8 +467,9 @@ def test_a_patient_of_another_id_costs_points_and_is_told(isolation):
 
 def test_a_written_answer_counts_where_it_is_written():
     result = tabulate.nothing(DATA, "Not run.")
-    notebook = answered("x", q7="YOUR ANSWER HERE")
-    assert tabulate.tabulate(DATA, result | {"cells": notebook.cells}).scores["a1-q7"] == 0
+    for nothing in ("YOUR ANSWER HERE", " \n"):
+        notebook = answered("x", q7=nothing)
+        assert tabulate.tabulate(DATA, result | {"cells": notebook.cells}).scores["a1-q7"] == 0
     notebook.cells.append(nbformat.v4.new_markdown_cell("Averages blur."))
     graded = tabulate.tabulate(DATA, result | {"cells": notebook.cells})
     assert graded.scores["a1-q7"] is None
