@@ -153,10 +153,10 @@ def _download(url: str, opening: futures.Future, timeout: float, minimum_speed: 
         try:
             with _asked(url, opening, position, timeout) as (answer, wire):
                 begin, length = _part(answer, position, length)
-                waited, received, since = 0.0, 0, wire.begin()
+                waited, received, wire.since = 0.0, 0, time.monotonic()
                 # Only time spent in waiting for the server counts: the disk may be slower than the network.
                 while piece := answer.read1(PIECE):
-                    waited, received = waited + time.monotonic() - since, received + len(piece)
+                    waited, received = waited + time.monotonic() - wire.since, received + len(piece)
                     if waited >= SPEED_SECONDS:
                         if received < minimum_speed * waited:
                             raise _Slow(f"it is slow: {received / waited / 1000:.0f} kB/s", received / waited)
@@ -165,7 +165,7 @@ def _download(url: str, opening: futures.Future, timeout: float, minimum_speed: 
                     begin, position = begin + len(piece), position + len(new)
                     if new:
                         yield new
-                    since = wire.begin()
+                    wire.since = time.monotonic()
             if length is None or position == length:
                 return
             if answer.length or position == began:  # else it was a part of the file, and whole
@@ -203,29 +203,21 @@ class _Wire(io.RawIOBase):
 
     def __init__(self, sock: socket.socket):
         self._sock = sock
-        self.begin()
-
-    def begin(self) -> float:
-        """Give the server `STALL_TIMEOUT` from now on; return the time."""
-        self._until = (now := time.monotonic()) + STALL_TIMEOUT
-        return now
+        self.since = time.monotonic()  # the server has `STALL_TIMEOUT` from then on
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer) -> int:
-        if (left := self._until - time.monotonic()) <= 0:
+        if (left := self.since + STALL_TIMEOUT - time.monotonic()) <= 0:
             raise TimeoutError
         self._sock.settimeout(left)
         return self._sock.recv_into(buffer)
 
 
 @contextlib.contextmanager
-def _asked(url: str, opening: futures.Future, begin: int, timeout: float) -> Iterator[tuple]:
-    """Ask for a file from byte `begin` on; give the answer, a `http.client.HTTPResponse`, and the wire that brings it.
-
-    A few redirects are followed, but none from https to http.
-    """
+def _asked(url: str, opening: futures.Future, begin: int, timeout: float) -> Iterator[tuple[Any, _Wire]]:
+    """Ask for a file from byte `begin` on, follow a few safe redirects, and give the answer and what it comes by."""
     for _ in range(MOST_REDIRECTS + 1):
         connection, path, headers = opening.result()
         with contextlib.closing(connection):
