@@ -154,12 +154,9 @@ class Playground:
                 name = str(source)
                 source = Path(source).read_bytes()
             found = results.read_csv(source.decode("utf-8-sig"), name)
-        except OSError as error:
-            raise ArgumentError(
-                f"{name} can't be read: {error.strerror}. Give a file that save_table wrote."
-            ) from error
-        except UnicodeDecodeError as error:
-            raise ArgumentError(f"{name} can't be read: it is no text. Give a file that save_table wrote.") from error
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text"
+            raise ArgumentError(f"{name} can't be read: {reason}. Give a file that save_table wrote.") from error
         for trial in found:
             self.trainer.keep(trial)
         self._changed()
