@@ -504,9 +504,12 @@ class TestPanels:
     def test_one_step_and_the_step_after_and_the_chosen_images_scores(self, panel):
         ask(panel, "watched", "17")
         before = panel.pictures["scores"].png
-        self.train(panel, "one_step", "one_step")
+        panel.asked = {**panel.asked, "one_step": [True, 1], "steps": ["70", 1]}
+        panel._trainer.wait()
+        assert panel._trainer.current.settings.steps == 70, "what was typed counts before what was pressed"
+        self.train(panel, "one_step")
         assert [trial.step for trial in panel._trainer.trials] == [2]
-        assert "step 2 of 60 (0.10 epochs)" in panel.texts["status"]
+        assert "step 2 of 70 (0.10 epochs)" in panel.texts["status"]
         assert panel.pictures["scores"].png != before
         logits = predict_logits(panel._playground.data.images_test[17:18], panel._trainer.current.run)[0]
         assert "test image 17" in panel.pictures["scores"].alt
