@@ -157,10 +157,10 @@ def test_tensorflow_and_pictures_work(process):
     code = """
 import tensorflow as tf
 from helpers import load_data, train
-from helpers.plots import image_row
+from helpers.plots import captioned_images
 images, labels, *_ = load_data()
 run = train(images, labels, steps=20)
-image_row(images[:5], ["a"] * 5)
+captioned_images(images[:5], ["a"] * 5)
 def double(x):
     return tf.Variable(2.0) * x
 """

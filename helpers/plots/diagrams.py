@@ -12,9 +12,9 @@ from helpers.data import CLASSES, to_image
 from helpers.errors import ArgumentError
 from helpers.figures import in_series_style
 from helpers.plots.figure import BLUE, GREEN, GREY, ORANGE, WIDTH, new_figure
-from helpers.plots.templates import hang, signed_image
+from helpers.plots.templates import signed_image
 
-__all__ = ["image_row", "matrix_product", "operation_graph", "weighted_sum"]
+__all__ = ["matrix_product", "operation_graph", "weighted_sum"]
 
 SHOWN = (0, 1, 2, None, 3071)  # which of an image's 3,072 values a diagram writes out; None stands for the rest
 SMALL = 9.5  # points
@@ -37,15 +37,6 @@ def _picture(axis, image: np.ndarray, left: float, bottom: float, size: float) -
     """Put a picture (32, 32, 3) into a drawing; position and size in inches."""
     extent = (left, left + size, bottom, bottom + size)
     axis.imshow(image, extent=extent, aspect="auto", interpolation="nearest", zorder=2)
-
-
-@in_series_style
-def image_row(images: np.ndarray, titles: list[str], columns: int = 5):
-    """Draw (n, 3072) uint8 images side by side, each under its title; return the figure."""
-    rows = -(-len(images) // columns)
-    figure, axes = new_figure(rows, columns, height=1.8 * rows, squeeze=False)
-    hang(axes, map(to_image, images), titles)
-    return figure
 
 
 @in_series_style
