@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import re
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,12 @@ OTHER = {
     "11": [{"seed": 3, "strides": 4}, {"seed": 11, "strides": 24}],
     "12": [{"seed": 3, "steps": 100}, {"seed": 11, "steps": 320}],
 }  # fmt: skip
+
+
+def tracked_files() -> list[Path]:
+    """Return the files of the repository as they are now, whatever else lies beside them."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
 
 
 def read(path: Path) -> nbformat.NotebookNode:

@@ -22,7 +22,7 @@ import requests
 
 from tests.comparing import differences
 from tests.environments import served
-from tests.series import PATHS, ROOT, code_cells, read
+from tests.series import PATHS, ROOT, code_cells, read, tracked_files
 from tools import links, remote
 from tools.memory import Memory, memory_of, watching
 
@@ -30,11 +30,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reas
 
 LIMIT = 1024  # MiB that processes may write; Binder stops a server at 2 GB
 JUPYTER = ("ipywidgets", "jupyter-offlinenotebook", "jupyter-resource-usage", "jupyterhub", "jupyterlab", "notebook")
-
-
-def tracked_files() -> list[str]:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
-    return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
 
 
 def render(folder: Path) -> list[tuple[str, str]]:
@@ -64,9 +59,10 @@ class Image(NamedTuple):
 
 
 def copy_repository(folder: Path) -> None:
-    for name in tracked_files():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
+    for path in tracked_files():
+        target = folder / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
 
 
 @pytest.fixture(scope="module")
