@@ -65,13 +65,16 @@ def test_an_output_more_or_less_or_of_another_kind_is_noticed_and_a_bar_or_a_bre
     error = nbformat.v4.new_output("error", ename="E", evalue="done")
     for others in ([], [first], [whole, error], [nbformat.v4.new_output("stream", name="stderr", text=whole.text)]):
         assert differences([whole], others)
+    other = nbformat.v4.new_output("stream", text="loss 0.5\ndone\n")
+    assert differences([whole], [other])
+    assert not differences([whole], [other], tolerance=0.3)
 
 
 @pytest.mark.slow
 def test_a_stale_picture_and_a_missing_one_are_noticed():
     source = (
         "import numpy as np\nfrom helpers.plots import new_figure\nfigure, axes = new_figure()\n"
-        "axes.imshow(np.arange(12).reshape(3, 4){})\nfigure"
+        "axes.imshow(np.arange(16).reshape(4, 4){})\nfigure"
     )
     with kernel() as fresh:
         right, again, transposed = (fresh.run(source.format(how)).outputs for how in ("", "", ".T"))
