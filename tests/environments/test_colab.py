@@ -90,21 +90,10 @@ def test_the_first_cell_brings_two_packages_and_the_data_and_changes_nothing_els
     assert (tmp_path / "ten-templates" / "cifar-10" / "train.bin").is_file()
 
 
-def without_pixels(outputs: list) -> list:
-    """Return outputs in which a picture is only noted: another Matplotlib sets letters and margins otherwise."""
-    return [
-        output | {"data": output["data"] | {"image/png": "a picture"}}
-        if "image/png" in output.get("data", {})
-        else output
-        for output in outputs
-    ]
-
-
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[:2])
 def test_a_notebook_gives_its_saved_outputs(colab, path):
     saved = read(path)
     fresh = colab(read(path))
     for old, new in zip(code_cells(saved), code_cells(fresh), strict=True):
         if "colab" not in old.metadata.get("tags", []):
-            pair = without_pixels(old.outputs), without_pixels(new.outputs)
-            assert not differences(*pair, old.metadata.get("tolerance")), old.id
+            assert not differences(old.outputs, new.outputs, old.metadata.get("tolerance")), old.id
