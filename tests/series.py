@@ -24,27 +24,27 @@ OTHER = {
     "03": [{"seed": 3, "class_name": "frog"}, {"seed": 11, "class_name": "cat"}],
     "04": [{"seed": 3, "batch_size": 64, "learning_rate": 0.1}, {"seed": 11, "batch_size": 120, "learning_rate": 1.0}],
     "05": [
-        {"seed": 3, "batch_size": 64, "learning_rate": 0.1, "steps": 100},
+        {"seed": 3, "batch_size": 64, "learning_rate": 0.1, "steps": 250},
         {"seed": 11, "batch_size": 120, "learning_rate": 1.0, "steps": 1_100},
     ],
     "06": [
-        {"seed": 1, "learning_rate": 0.1, "batch_size": 50, "steps": 100, "weight_decay": 0.001},
+        {"seed": 1, "learning_rate": 0.1, "batch_size": 50, "steps": 300, "weight_decay": 0.001},
         {"seed": 2, "learning_rate": 0.9, "batch_size": 120, "steps": 1_100, "weight_decay": 0.02},
     ],
     "07": [
-        {"seed": 3, "learning_rate": 0.1, "batch_size": 50, "steps": 100, "weight_decay": 0.001, "class_name": "ship"},
+        {"seed": 3, "learning_rate": 0.1, "batch_size": 50, "steps": 300, "weight_decay": 0.001, "class_name": "ship"},
         {"seed": 11, "learning_rate": 0.9, "batch_size": 120, "steps": 1_100, "weight_decay": 0.1, "class_name": "cat"},
     ],
     "08": [
-        {"seed": 3, "learning_rate": 0.1, "batch_size": 50, "steps": 100, "weight_decay": 0.01, "index": 4_321},
+        {"seed": 3, "learning_rate": 0.1, "batch_size": 50, "steps": 300, "weight_decay": 0.01, "index": 4_321},
         {"seed": 11, "learning_rate": 0.9, "batch_size": 120, "steps": 1_100, "weight_decay": 0.1, "index": 9_999},
     ],
     "09": [
-        {"seed": 3, "learning_rate": 0.000_002, "batch_size": 50, "steps": 100},
+        {"seed": 3, "learning_rate": 0.000_002, "batch_size": 50, "steps": 300},
         {"seed": 11, "learning_rate": 0.05, "batch_size": 120, "steps": 1_100},
     ],
     "10": [
-        {"seed": 3, "hidden_units": 17, "learning_rate": 0.1, "batch_size": 64, "steps": 100},
+        {"seed": 3, "hidden_units": 17, "learning_rate": 0.1, "batch_size": 64, "steps": 250},
         {"seed": 11, "hidden_units": 130, "learning_rate": 0.5, "batch_size": 120, "steps": 1_100},
     ],
     "11": [{"seed": 3, "strides": 4}, {"seed": 11, "strides": 24}],
