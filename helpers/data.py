@@ -148,8 +148,7 @@ def main(arguments: list[str] | None = None) -> int:
     folder, code = None, 0
     try:
         if options.command == "clear":
-            folder = cache_folders()[-1]
-            message = _clear(folder)
+            message = _clear(folder := cache_folders()[-1])
         else:
             folder = _fetch(copy, target) if options.command == "fetch" else _verify(copy)
             message = str(folder) if options.command == "where" else f"CIFAR-10, verified: {folder}"
