@@ -9,8 +9,8 @@ import pytest
 from tests.series import OTHER, PATHS, parameters, read
 
 WHOLE_SET = {"08": 10_000}  # images that the playground trains on; elsewhere:
-ODD = {"batch_size": [1, 45_000], "steps": [1, 5_000], "learning_rate": [1e-4, 10.0], "hidden_units": [1],
-       "weight_decay": [0.0, 1.0], "validation": [1, 49_000]}  # fmt: skip
+ODD = {"batch_size": [1, 200, 45_000], "steps": [1, 1_500, 5_000], "learning_rate": [1e-4, 10.0],
+       "hidden_units": [1, 60], "weight_decay": [0.0, 1.0], "validation": [1, 49_000]}  # fmt: skip
 
 
 def values(number: str, name: str) -> list:
