@@ -27,6 +27,13 @@ PIECE = 100  # images turned into float32 at a time: 1.2 MB, which a processor's
 CHUNK_STEPS = 1_000  # at the most, that one call of TensorFlow takes, since an interrupt waits for its end
 CHUNK_IMAGES = 50_000  # at the most, in one call: a tenth of a second
 CHUNK_COPIES = 5_000  # at the most, 15 MB, in one call where TensorFlow can't share the images' memory
+MODEL = (  # weights, biases, mean and divide_by of a model, and the records that it reads
+    tf.TensorSpec([3072, 10], tf.float32),
+    tf.TensorSpec([10], tf.float32),
+    tf.TensorSpec([3072], tf.float32),
+    tf.TensorSpec([], tf.float32),
+    tf.TensorSpec([None, None], tf.uint8),
+)
 
 
 def compute_logits(pixels: tf.Tensor, weights: tf.Tensor, biases: tf.Tensor) -> tf.Tensor:
@@ -50,11 +57,7 @@ def compute_accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 @tf.function(
     input_signature=[
-        tf.TensorSpec([3072, 10], tf.float32),
-        tf.TensorSpec([10], tf.float32),
-        tf.TensorSpec([3072], tf.float32),
-        tf.TensorSpec([], tf.float32),
-        tf.TensorSpec([None, None], tf.uint8),
+        *MODEL,
         tf.TensorSpec([None, None], tf.int64),
         tf.TensorSpec([None, None], tf.int64),
         tf.TensorSpec([None], tf.float32),
@@ -106,16 +109,7 @@ def _scores(pixels, templates, divide_by):
     return tf.matmul(pixels, templates, transpose_b=True) / divide_by
 
 
-@tf.function(
-    input_signature=[
-        tf.TensorSpec([3072, 10], tf.float32),
-        tf.TensorSpec([10], tf.float32),
-        tf.TensorSpec([3072], tf.float32),
-        tf.TensorSpec([], tf.float32),
-        tf.TensorSpec([None, None], tf.uint8),
-        tf.TensorSpec([None], tf.int64),
-    ]
-)
+@tf.function(input_signature=[*MODEL, tf.TensorSpec([None], tf.int64)])
 def _score(weights, biases, mean, divide_by, records, rows):
     """Return the logits (n, 10) of the records at rows (n,), a piece at a time."""
     count, templates = tf.shape(rows)[0], tf.transpose(weights)
