@@ -46,7 +46,7 @@ for (const box of document.querySelectorAll(".series-slide:not([data-alive])")) 
 def _webp(png: bytes, quality: int, smaller: int) -> str:
     """Return a PNG as the address of a WebP picture."""
     written, picture = io.BytesIO(), Image.open(io.BytesIO(png)).convert("RGB")
-    picture.reduce(smaller).save(written, "WEBP", method=4, lossless=quality == 100, quality=quality)
+    picture.reduce(smaller).save(written, "WEBP", method=2, lossless=quality == 100, quality=quality)
     return "data:image/webp;base64," + base64.b64encode(written.getvalue()).decode()
 
 
