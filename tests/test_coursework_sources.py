@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from coursework.grading import judge, student
-from coursework.grading.assignment import SOURCE, all_assignments, mark, question_of, tags
-from coursework.leaks import SECRET, secrets
+from coursework.grading.assignment import SOURCE, all_assignments, mark, tags
+from coursework.leaks import SECRET
 
 ASSIGNMENTS = all_assignments()
 HEADER = re.compile(
-    r"# Assignment (?P<number>\d) · .+\n\n> [^\n]{30,140}\n\n\*\*You will\*\*\n\n(- .+\n){3,6}\n"
+    r"# Assignment (?P<number>\d) · (?P<title>.+)\n\n> [^\n]{30,140}\n\n\*\*You will\*\*\n\n(- .+\n){3,6}\n"
     r"\*\*Time\*\* about (?P<minutes>\d+) minutes\. \*\*Points\*\* (?P<points>\d+)(, of which (?P<written>\d+) for "
     r"(a written answer|written answers))?\. \*\*Builds on\*\* .+"
 )
@@ -22,14 +22,25 @@ each_assignment = pytest.mark.parametrize("assignment", ASSIGNMENTS, ids=lambda 
 GUIDE = (SOURCE.parent / "README.md").read_text(encoding="utf-8")
 
 
+def points(cells) -> int:
+    return sum(mark(cell, "points") for cell in cells)
+
+
 @each_assignment
-def test_header_states_objectives_time_points_and_prerequisites(assignment):
-    match = HEADER.match(assignment.cells[0].source)
-    assert match, assignment.cells[0].source
-    assert match["number"] == assignment.name[0]
-    assert int(match["points"]) == sum(question.points for question in assignment.questions)
-    written = sum(question.points for question in assignment.questions if question.manual)
-    assert int(match["written"] or 0) == written
+def test_header_and_headings_state_points_that_add_up_and_the_guide_repeats_them(assignment):
+    header, questions, number = HEADER.match(assignment.cells[0].source), assignment.questions, assignment.name[0]
+    written = sum(points(cells) for cells in questions.values() if cells[0].cell_type == "markdown")
+    assert (header["number"], int(header["written"] or 0)) == (number, written)
+    assert int(header["points"]) == sum(map(points, questions.values()))
+    text = "\n".join(cell.source for cell in assignment.cells if cell.cell_type == "markdown")
+    headings = re.findall(r"^#+ Question (\d+) · .+ \((\d+) points?\)$", text, re.MULTILINE)
+    assert {f"a{number}-q{at}": int(worth) for at, worth in headings} == {
+        question: points(cells) for question, cells in questions.items()
+    }
+    assert [int(at) for at, _ in headings] == list(range(1, len(questions) + 1))
+    link = f"source/{assignment.name}/{assignment.name}.ipynb"
+    about = (header["minutes"], f"{header['points']}, {header['written']}")
+    assert f"| {number} | [{header['title']}]({link}) | {' | '.join(about)} |" in GUIDE
 
 
 @each_assignment
@@ -41,36 +52,28 @@ def test_the_notebook_is_sound(assignment):
     assert len([cell for cell in assignment.cells if "student-id" in tags(cell)]) == 1
     assert (SOURCE / assignment.name / f"{assignment.name}.ipynb").stat().st_size < 3_000_000
     assert not re.search(r"(?<![\w./])(/(home|root|tmp|Users|usr)/|[A-Z]:\\\\)", json.dumps(assignment.notebook))
+    given = "\n".join(assignment.cells[index].source for index in assignment.tagged("given"))
+    assert "default_rng(seed)" in given, "students' numbers differ"
+    assert "list(student_id.strip().lower().encode())" in given
 
 
 @each_assignment
-def test_questions_are_numbered_and_their_points_add_up(assignment):
-    text = "\n".join(cell.source for cell in assignment.cells if cell.cell_type == "markdown")
-    headings = re.findall(r"^#+ Question (\d+) · .+ \((\d+) points?\)$", text, re.MULTILINE)
-    assert [int(number) for number, _ in headings] == list(range(1, len(headings) + 1))
-    assert [question[:2] for question in assignment.questions] == [
-        (f"a{assignment.name[0]}-q{number}", int(points)) for number, points in headings
-    ]
-    assert 4 <= len(headings) <= 9
-    assert assignment.questions[-1].manual, "the last question is the open one"
-
-
-@each_assignment
-def test_every_answer_is_marked_and_every_question_tested_in_plain_sight_and_hidden(assignment):
-    for question in assignment.questions:
-        cells = [cell for cell in assignment.cells if question_of(cell) == question.name]
-        if question.manual:
-            (answer,) = cells
-            assert answer.cell_type == "markdown"
-            continue
-        answer, *checks = cells
+def test_every_question_is_marked_and_tested_in_plain_sight_and_hidden_or_has_a_rubric(assignment):
+    for question, graded in assignment.questions.items():
+        answer = assignment.cells[assignment.positions[question]]
         assert mark(answer, "solution")
         assert not mark(answer, "locked")
-        assert SECRET.search(answer.source)
-        assert checks
-        assert all(mark(check, "grade") and mark(check, "locked") for check in checks)
-        assert any("BEGIN HIDDEN TESTS" in check.source for check in checks)
-        assert any(re.search(r"\bassert |check_close\(", SECRET.sub("", check.source)) for check in checks)
+        if answer.cell_type == "markdown":
+            rows = re.findall(r"^\| (\d+) \| .{20,} \|$", answer.source, re.MULTILINE)
+            assert "| Points | Rubric |" in answer.source
+            assert len(rows) >= 3
+            assert sum(map(int, rows)) == points(graded)
+        else:
+            assert SECRET.search(answer.source)
+            assert all(mark(check, "locked") and check.cell_type == "code" for check in graded)
+            assert any("BEGIN HIDDEN TESTS" in check.source for check in graded)
+            assert any(re.search(r"\bassert |check_close\(", SECRET.sub("", check.source)) for check in graded)
+    assert answer.cell_type == "markdown", "the last question is the open one"
 
 
 @each_assignment
@@ -84,68 +87,21 @@ def test_every_check_says_what_to_look_at(assignment):
             assert "?" not in secret[0], "a hidden check says what is off, and does not guess why"
 
 
-@each_assignment
-def test_rubrics_add_up(assignment):
-    for question in assignment.questions:
-        if question.manual:
-            (cell,) = [cell for cell in assignment.cells if question_of(cell) == question.name]
-            rows = re.findall(r"^\| (\d+) \| .{20,} \|$", cell.source, re.MULTILINE)
-            assert "| Points | Rubric |" in cell.source
-            assert len(rows) >= 3
-            assert sum(map(int, rows)) == question.points
-
-
-@each_assignment
-def test_there_is_something_to_leak(assignment):
-    found = secrets(json.loads((SOURCE / assignment.name / f"{assignment.name}.ipynb").read_text(encoding="utf-8")))
-    assert len(found) > 20
-    assert len(found) == len({line for line in found if len(line) >= 8})
-
-
-@each_assignment
-def test_students_numbers_differ(assignment):
-    given = "\n".join(assignment.cells[index].source for index in assignment.tagged("given"))
-    assert re.search(r"default_rng\(seed\)", given)
-    assert "list(student_id.strip().lower().encode())" in given
-
-
-def test_the_guides_table_is_that_of_the_notebooks():
-    rows = re.findall(r"^\| (\d) \| \[(.+?)\]\((.+?)\) \| (\d+) \| (\d+), (\d+) \|", GUIDE, re.MULTILINE)
-    assert len(rows) == len(ASSIGNMENTS)
-    for assignment, (number, title, link, minutes, points, written) in zip(ASSIGNMENTS, rows, strict=True):
-        header = HEADER.match(assignment.cells[0].source)
-        assert assignment.cells[0].source.startswith(f"# Assignment {number} · {title}\n")
-        assert link == f"source/{assignment.name}/{assignment.name}.ipynb"
-        assert (minutes, points, written) == (header["minutes"], header["points"], header["written"])
-
-
 def test_the_guide_maps_every_question_to_an_objective():
     objectives = GUIDE[GUIDE.index("## Objectives") : GUIDE.index("## Misconceptions")]
-    named = set(re.findall(r"\b[1-6]\.[1-9]\b", objectives))
-    assert named == {
-        f"{assignment.name[0]}.{question.name.rpartition('q')[2]}"
-        for assignment in ASSIGNMENTS
-        for question in assignment.questions
-    }
-    double = sum(
-        len([cell for cell in assignment.tests if question_of(cell) == question.name]) == 2
-        for assignment in ASSIGNMENTS
-        for question in assignment.questions
-    )
-    assert double == 5
+    questions = {question: cells for assignment in ASSIGNMENTS for question, cells in assignment.questions.items()}
+    assert set(re.findall(r"\b[1-6]\.[1-9]\b", objectives)) == {f"{name[1]}.{name[-1]}" for name in questions}
+    assert sum(len(cells) == 2 for cells in questions.values()) == 5
     assert "five questions have two checks" in " ".join(GUIDE.split())
 
 
-@each_assignment
-def test_students_read_the_limits_that_hold(assignment):
-    limits = f"{student.CELL_SECONDS} seconds of processor time for a cell and {student.MEMORY >> 30} GiB of memory"
-    assert [cell for cell in assignment.cells if f"at most {limits}" in cell.source]
-
-
-def test_the_guide_states_the_limits_that_hold():
-    assert f"over {student.MEMORY / 2**30:.0f} GiB of memory, {student.CELL_SECONDS} s for a cell" in GUIDE
-    assert f"{judge.SECONDS // 60} minutes in all, {student.THREADS} threads" in GUIDE
-    assert f"{student.FOLDER_BYTES // 10**6} MB on disk" in GUIDE
+def test_students_and_the_guide_read_the_limits_that_hold():
+    seconds, memory = student.CELL_SECONDS, student.MEMORY >> 30
+    for assignment in ASSIGNMENTS:
+        text = f"at most {seconds} seconds of processor time for a cell and {memory} GiB of memory"
+        assert [cell for cell in assignment.cells if text in cell.source]
+    assert f"over {memory} GiB of memory, {seconds} s for a cell, {judge.SECONDS // 60} minutes in all" in GUIDE
+    assert f"{student.THREADS} threads, {student.FOLDER_BYTES // 10**6} MB on disk" in GUIDE
 
 
 def test_each_patient_of_the_clinic_has_one_fault_and_all_are_cured_alike():

@@ -1,4 +1,5 @@
-"""An assignment as its source says it: the instructor's notebook, with nbgrader's marks on its cells.
+"""An assignment as its source says it: the instructor's notebook, with nbgrader's marks on its cells; and what may come
+of a notebook and a text that a student made.
 
 A cell's `grade_id` begins with its assignment and question, such as a1-q2: `a1-q2` is the student's answer and
 `a1-q2-test` a cell that tests it. A written answer is graded by hand. Cells tagged `given` make the question's data.
@@ -7,18 +8,14 @@ A cell's `grade_id` begins with its assignment and question, such as a1-q2: `a1-
 import re
 import symtable
 import warnings
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import nbformat
 
-from coursework.grading.text import writable
-
 SOURCE = Path(__file__).resolve().parents[1] / "source"
-QUESTION = re.compile(r"a\d-q\d+")
 MOST_BYTES = 20_000_000  # of a submitted notebook
+ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # control characters, turned directions
 
 
 class Unreadable(Exception):
@@ -31,14 +28,14 @@ def mark(cell, name: str):
     return marks.get(name) if isinstance(marks, dict) else None
 
 
-def tags(cell) -> list[str]:
+def tags(cell) -> set[str]:
     found = cell.metadata.get("tags")
-    return [tag for tag in found if isinstance(tag, str)] if isinstance(found, list) else []
+    return {tag for tag in found if isinstance(tag, str)} if isinstance(found, list) else set()
 
 
 def question_of(cell) -> str | None:
     """Return the question that a cell belongs to, such as "a1-q2", or None."""
-    match = QUESTION.match(str(mark(cell, "grade_id") or ""))
+    match = re.match(r"a\d-q\d+", str(mark(cell, "grade_id")))
     return match[0] if match else None
 
 
@@ -48,32 +45,15 @@ def defined(source: str) -> set[str]:
     return {name.get_name() for name in names if name.is_assigned()}
 
 
-class Question(NamedTuple):
-    """A question: what it is worth, and whether a person grades it."""
-
-    name: str
-    points: int
-    manual: bool
-
-
-@dataclass(frozen=True)
 class Assignment:
-    """The instructor's notebook of one assignment."""
+    """The instructor's notebook of one assignment, with a student's id typed into it, if one is named."""
 
-    name: str  # such as "1_data"
-    notebook: nbformat.NotebookNode
-
-    @classmethod
-    def read(cls, path: Path, student: str | None = None) -> "Assignment":
-        """Read an instructor's notebook, with a student's id in the cell in which it is typed, if one is named."""
-        assignment = cls(path.stem, nbformat.read(path, as_version=4))
-        for index in assignment.tagged("student-id") if student is not None else ():
-            assignment.cells[index].source = f"student_id = {student!r}"
-        return assignment
-
-    @property
-    def cells(self) -> list:
-        return self.notebook.cells
+    def __init__(self, path: Path, student: str | None = None):
+        self.name = path.stem  # such as "1_data"
+        self.notebook = nbformat.read(path, as_version=4)
+        self.cells = self.notebook.cells
+        for index in self.tagged("student-id") if student is not None else ():
+            self.cells[index].source = f"student_id = {student!r}"
 
     @cached_property
     def positions(self) -> dict[str, int]:
@@ -92,32 +72,22 @@ class Assignment:
         return [index for index, cell in enumerate(self.cells) if tag in tags(cell)]
 
     @cached_property
-    def tests(self) -> list:
-        return [cell for cell in self.cells if cell.cell_type == "code" and mark(cell, "grade")]
-
-    @cached_property
-    def answers(self) -> set[str]:
-        """The names that a test takes from the submission: those of answers, and of probes, which use answers."""
-        code = [cell for cell in self.cells if cell.cell_type == "code"]
-        sources = [cell.source for cell in code if mark(cell, "solution") or "probe" in tags(cell)]
-        return set().union(*map(defined, sources))
-
-    @cached_property
-    def questions(self) -> list[Question]:
-        """The questions in order."""
+    def questions(self) -> dict[str, list]:
+        """The graded cells of each question, in order: one for a person to grade, or its tests."""
         graded: dict[str, list] = {}
         for cell in self.cells:
             if mark(cell, "grade"):
                 graded.setdefault(question_of(cell), []).append(cell)
-        return [
-            Question(name, sum(mark(cell, "points") for cell in cells), cells[0].cell_type == "markdown")
-            for name, cells in graded.items()
-        ]
+        return graded
+
+    @cached_property
+    def tests(self) -> list:
+        return [cell for cells in self.questions.values() for cell in cells if cell.cell_type == "code"]
 
 
 def all_assignments(source: Path = SOURCE) -> list[Assignment]:
     """Return the assignments of a course whose instructor's notebooks are in `source`."""
-    return [Assignment.read(path) for path in sorted(source.glob("*/*.ipynb"))]
+    return [Assignment(path) for path in sorted(source.glob("*/*.ipynb"))]
 
 
 def read_submitted(data: bytes) -> nbformat.NotebookNode:
@@ -134,3 +104,18 @@ def read_submitted(data: bytes) -> nbformat.NotebookNode:
     except Exception as error:  # whatever nbformat stumbles over in a file that somebody made by hand
         raise Unreadable(f"The file is no notebook that can be read ({type(error).__name__}).") from None
     return notebook
+
+
+def writable(text: str) -> str:
+    """Return a text that can be written in UTF-8; what cannot is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def printable(text, most: int = 500) -> str:
+    """Return at most so many characters of a text, odd ones escaped."""
+    return ODD.sub(lambda odd: repr(odd[0])[1:-1], writable(str(text)[:most]))
+
+
+def plain_markdown(text: str) -> str:
+    """Return Markdown without HTML and pictures: it loads nothing, runs nothing, and shows its formulas."""
+    return re.sub(r"!(?=\[)", "! ", re.sub(r"<(?=[A-Za-z/!?])", "< ", text))

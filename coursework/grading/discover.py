@@ -14,15 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from coursework.grading.assignment import MOST_BYTES, Assignment, Unreadable, mark, read_submitted
-from coursework.grading.text import printable
+from coursework.grading.assignment import MOST_BYTES, Assignment, Unreadable, mark, printable, read_submitted
 
 # Canvas: mullerana_LATE_4711_88123_1_data-2.ipynb. Moodle: Ana Müller_4711_assignsubmission_file/1_data.ipynb.
 LMS = r"(?P<name>[^/_]+)_(?:LATE_)?(?P<student_id>\d+)_(?:assignsubmission_file|\d+)_?/?"
 ZIP_COLLECT = rf"(?:.*/)?{LMS}(?P<file_id>[1-9]_[a-z]+)"  # what nbgrader zip_collect is to look for
 STUDENT = re.compile(r"\w[\w .@'()-]{0,99}")
 STAMP = "timestamp.txt"  # where nbgrader keeps the date of a submission
-MOST_FILES, MOST_UNPACKED = 20_000, 500_000_000  # files and bytes that are read of one zip
+MOST_UNPACKED = 500_000_000  # bytes of notebooks in one zip
 
 
 class Found(NamedTuple):
@@ -34,85 +33,61 @@ class Found(NamedTuple):
     trouble: str | None = None
 
 
-def unpack(path: str, file, changed: float = 0.0, depth: int = 0) -> Iterator[Found]:
+def unpack(path: str, file, changed: float, depth: int) -> Iterator[Found]:
     """Give what a file holds: itself where it is a notebook, its files where it is a zip, or a zip in a zip."""
     if path.endswith(".ipynb"):
         yield Found(path, file.read(MOST_BYTES + 1), changed)
-    elif not path.endswith(".zip") or depth > 1:
-        yield Found(path, trouble="it is no notebook")
+    elif path.endswith(".zip") and depth < 2:
+        yield from unzip(f"{path}/", io.BytesIO(file.read(MOST_BYTES + 1)) if depth else file, depth)
     else:
-        try:
-            with zipfile.ZipFile(io.BytesIO(file.read(MOST_BYTES + 1)) if depth else file) as zipped:
-                members = [member for member in zipped.infolist() if not member.is_dir()][:MOST_FILES]
-                if sum(each.file_size for each in members if each.filename.endswith(".ipynb")) > MOST_UNPACKED:
-                    raise ValueError(f"it holds over {MOST_UNPACKED:,} bytes")
-                for member in members:
+        yield Found(path, trouble="it is no notebook")
+
+
+def unzip(folder: str, file, depth: int = 0) -> Iterator[Found]:
+    try:
+        with zipfile.ZipFile(file) as zipped:
+            members = [member for member in zipped.infolist() if not member.is_dir()]
+            if sum(each.file_size for each in members if each.filename.endswith(".ipynb")) > MOST_UNPACKED:
+                raise ValueError(f"it holds over {MOST_UNPACKED:,} bytes")
+            for member in members:
+                with zipped.open(member) as opened:
                     changed = time.mktime((*member.date_time, 0, 0, -1))
-                    with zipped.open(member) as opened:
-                        yield from unpack(f"{path}/{member.filename}", opened, changed, depth + 1)
-        except Exception as error:  # a zip made by hand can break zipfile in many ways
-            yield Found(path, trouble=f"the zip cannot be read ({type(error).__name__})")
+                    yield from unpack(folder + member.filename, opened, changed, depth + 1)
+    except Exception as error:  # a zip made by hand can break zipfile in many ways
+        yield Found(folder.rstrip("/") or str(file), trouble=f"the zip cannot be read ({error!r})")
 
 
 def files(place: Path) -> Iterator[Found]:
     """Give every file below a folder, or in a zip, whose own name does not count."""
     if place.is_file():
-        with open(place, "rb") as file:
-            for found in unpack(place.name, file):
-                yield found._replace(path=found.path.partition("/")[2] or found.path)
-    for folder, _, names in os.walk(place):
-        for path in (Path(folder, name) for name in sorted(names)):
-            shown = path.relative_to(place).as_posix()
-            try:
-                if path.is_symlink() or not path.is_file():
-                    yield Found(shown, trouble="it is a link or no file")
-                else:
-                    with open(path, "rb") as file:
-                        yield from unpack(shown, file, path.stat().st_mtime)
-            except OSError as error:
-                yield Found(shown, trouble=f"it cannot be read ({error.strerror})")
+        yield from unzip("", place)
+    for path in sorted(Path(folder, name) for folder, _, names in os.walk(place) for name in names):
+        shown = path.relative_to(place).as_posix()
+        try:
+            if path.is_symlink() or not path.is_file():
+                yield Found(shown, trouble="it is a link or no file")
+            else:
+                with open(path, "rb") as file:
+                    yield from unpack(shown, file, path.stat().st_mtime, 0)
+        except OSError as error:
+            yield Found(shown, trouble=f"it cannot be read ({error.strerror})")
 
 
-def students_of(paths: list[str], names: list[str], known: Callable[[str, str], str]) -> dict[str, str | None]:
-    """Return whose each file is, by its folders, or by its own name where a folder holds several students' files.
+def students_of(paths: list[str], names: tuple[str, ...], known: Callable[[str, str], str]) -> dict[str, str | None]:
+    """Return whose each file is: the first part of its path, without a folder around them all.
 
     `names` are the assignments'; a file named after one, outside all folders, is nobody's. `known` tells an id from
     the name and number that Canvas or Moodle give.
     """
     parts = {path: re.sub(r"\.zip/|(?: \(\d+\))?\.ipynb$", "/", path).strip("/").split("/") for path in paths}
-    # A folder around them all, as a zip of a folder has, is no student's unless the assignments lie right in it.
-    while all(len(each) > 1 for each in parts.values()) and len({each[0] for each in parts.values()}) == 1:
+    while len({each[0] for each in parts.values()}) == 1 and all(len(each) > 1 for each in parts.values()):
         inner = {path: each[1:] for path, each in parts.items()}
-        if any(each[0].startswith(tuple(names)) for each in inner.values()):
-            break
+        if any(each[0].startswith(names) for each in inner.values()):
+            break  # it is a student's own
         parts = inner
-    own = [each[:-1] for each in parts.values() if not each[-1].startswith(tuple(names))]
-    students: dict[str, str | None] = {}
-    for path, (*folders, file) in parts.items():
-        if match := re.search(LMS, path):
-            students[path] = known(match["name"], match["student_id"])
-        elif file.startswith(tuple(names)) or (folders and own.count(folders) == 1):
-            students[path] = folders[0] if folders else None
-        else:
-            students[path] = file
-    return students
-
-
-def answered(found: Found, assignments: list[Assignment]) -> str:
-    """Return the name of the assignment that a notebook answers, by the marks of its cells."""
-    marks = {str(mark(cell, "grade_id")) for cell in read_submitted(found.data).cells}
-    best = max(assignments, key=lambda assignment: len(marks & assignment.positions.keys()))
-    if not marks & best.positions.keys():
-        raise Unreadable("it has no cell of an assignment: their marks are lost")
-    return best.name
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, also over one that nbgrader has made read-only; make its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(content)
-    os.replace(beside, path)
+    students = {path: None if first.startswith(names) else first for path, (first, *_) in parts.items()}
+    lms = {path: match for path in paths if (match := re.search(LMS, path))}
+    return students | {path: known(match["name"], match["student_id"]) for path, match in lms.items()}
 
 
 def put(folder: Path, name: str, found: Found) -> None:
@@ -128,8 +103,12 @@ def put(folder: Path, name: str, found: Found) -> None:
     write_whole(stamp, handed_in.encode())
 
 
-def hidden(path: str) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in set(path.split("/")) - {".", ".."})
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, also over one that nbgrader has made read-only; make its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".part")
+    beside.write_bytes(content)
+    os.replace(beside, path)
 
 
 def collect(
@@ -138,23 +117,25 @@ def collect(
     """Put what `place` holds into `submitted`; return how many it took, and a line on each it did not."""
     left, taken = [], {}
     everything = sorted(files(place), key=lambda found: found.changed, reverse=True)
-    notebooks = [each.path for each in everything if each.path.endswith(".ipynb") and not hidden(each.path)]
-    students = students_of(notebooks, [assignment.name for assignment in assignments], known)
+    hidden = {each.path for each in everything if re.search(r"(^|/)(\.(?!\.?/)|__MACOSX)", each.path)}
+    notebooks = [each.path for each in everything if not each.trouble and each.path not in hidden]
+    students = students_of(notebooks, tuple(assignment.name for assignment in assignments), known)
     for found in everything:
         try:
-            if found.trouble or found.path not in students:
-                raise Unreadable(
-                    found.trouble or ("it is a hidden file" if hidden(found.path) else "it is no notebook")
-                )
+            if found.trouble or found.path in hidden:
+                raise Unreadable(found.trouble or "it is a hidden file")
             if (student := students[found.path]) is None:
                 raise Unreadable("its name is an assignment's, not a student's id")
             if not STUDENT.fullmatch(student):
                 raise Unreadable("its name is no student's id")
-            name = answered(found, assignments)
-            if later := taken.get((student, name)):
+            marks = {str(mark(cell, "grade_id")) for cell in read_submitted(found.data).cells}
+            answered = max(assignments, key=lambda assignment: len(marks & assignment.positions.keys()))
+            if not marks & answered.positions.keys():
+                raise Unreadable("it has no cell of an assignment: their marks are lost")
+            if later := taken.get((student, answered.name)):
                 raise Unreadable(f"{later} is later")
-            taken[student, name] = printable(found.path)
-            put(submitted / student / name, name, found)
+            taken[student, answered.name] = found.path
+            put(submitted / student / answered.name, answered.name, found)
         except Unreadable as trouble:
-            left.append(f"{printable(found.path)}: {trouble}.")
+            left.append(printable(f"{found.path}: {trouble}.", 1_000))
     return len(taken), left

@@ -8,40 +8,39 @@ The points of a submission are written in one transaction when it is judged; not
 """
 
 import argparse
+import csv
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import nbformat
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook, MissingEntry, Student
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 from traitlets.config import PyFileConfigLoader
 
-from coursework.grading import gradebook, sandbox, tabulate
-from coursework.grading.assignment import all_assignments
+from coursework.grading import sandbox, tabulate
+from coursework.grading.assignment import all_assignments, printable
 from coursework.grading.discover import STAMP, collect, write_whole
-from coursework.grading.text import printable
 
 ROOT = Path(__file__).resolve().parents[2]
+NOTE = "ten_templates"  # under which the autograded notebook's metadata says what it was made from
 
 
 class Course:
     """An nbgrader course: its folder, its gradebook, and how its submissions are judged."""
 
-    def __init__(self, root: Path, isolated: bool = True):
+    def __init__(self, root: Path):
         self.config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
         self.folder = CourseDirectory(config=self.config)
         self.assignments = {assignment.name: assignment for assignment in all_assignments(self.path("source"))}
-        self.isolated = isolated
-        if isolated and (problem := sandbox.missing()):
-            sys.exit(f"{problem} Submissions are not run unprotected; coursework/README.md says what to do.")
 
     def path(self, place: str, student: str = ".", assignment: str = "") -> Path:
         """Return where an assignment's notebook is, as the course's settings name it, or without one the folder of all;
@@ -53,12 +52,12 @@ class Course:
     def book(self) -> Gradebook:
         return Gradebook(self.folder.db_url, self.folder.course_id)
 
-    def before(self, student: str, name: str) -> nbformat.NotebookNode | None:
-        """Return the notebook that an earlier grading left, or None."""
+    def before(self, student: str, name: str) -> nbformat.NotebookNode:
+        """Return the notebook that an earlier grading left, or an empty one."""
         try:
             return nbformat.read(self.path("autograded", student, name), as_version=4)
         except (OSError, ValueError):
-            return None
+            return nbformat.v4.new_notebook()
 
     def made_from(self, student: str, name: str) -> str:
         """Return a hash of what a result depends on: the submission, the assignment and the judge."""
@@ -66,19 +65,16 @@ class Course:
         paths = [self.path("submitted", student, name), self.path("source", ".", name), *made_by]
         return hashlib.sha256(repr([path.read_bytes() for path in paths]).encode()).hexdigest()
 
-    def is_done(self, book: Gradebook, student: str, name: str) -> bool:
-        before = self.before(student, name)
-        try:
-            book.find_submission(name, student)
-        except MissingEntry:
-            return False
-        return before is not None and before.metadata.get(tabulate.NOTE) == self.made_from(student, name)
+    def is_done(self, student: str, name: str) -> bool:
+        return self.before(student, name).metadata.get(NOTE) == self.made_from(student, name)
 
     def judge(self, student: str, name: str) -> tabulate.Graded:
         """Judge a submission in the learner's environment, which has TensorFlow and not nbgrader, in a process."""
+        if problem := sandbox.missing():
+            sys.exit(f"{problem} Submissions are not run unprotected; coursework/README.md says what to do.")
         python = os.environ.get("LEARNERS_PYTHON", ROOT / ".venv" / "bin" / "python")
         job = [self.path("source", ".", name), self.path("submitted", student, name), student]
-        command = [python, "-sPB", "-m", "coursework.grading.judge", *job, "isolated" if self.isolated else "open"]
+        command = [python, "-sPB", "-m", "coursework.grading.judge", *job]
         done = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
         try:
             result = json.loads(done.stdout)
@@ -96,10 +92,10 @@ class Course:
         comments, extra credit. Where the answer under it is a new one, or its automatic points are, the cell is marked
         to be looked at again.
         """
-        before, made_from = self.before(student, name), self.made_from(student, name)
-        if not only or (before and before.metadata.get(tabulate.NOTE) == made_from):
-            graded.notebook.metadata[tabulate.NOTE] = made_from  # else the other questions are still to do
-        changed = tabulate.changed(self.assignments[name], before, graded)
+        before = self.before(student, name)
+        if not only or self.is_done(student, name):  # else the other questions are still to do
+            graded.notebook.metadata[NOTE] = self.made_from(student, name)
+        changed = tabulate.changed(self.assignments[name], before, graded.notebook)
         submitted, autograded = (self.path(place, student, name) for place in ("submitted", "autograded"))
         handed_in = self.folder.get_existing_timestamp(str(submitted.parent))
         book.update_or_create_student(student)
@@ -163,6 +159,51 @@ def grade(course: Course, book: Gradebook, jobs: list[tuple[str, str]], question
     return failed
 
 
+def known_student(book: Gradebook):
+    """Return a function that tells a student's id from the name and number in a download of Canvas or Moodle."""
+    roster = book.db.query(Student).all()
+    by_number = {student.lms_user_id: student.id for student in roster}
+    names = [f"{student.first_name} {student.last_name}" for student in roster]
+    by_name = {name: student.id for name, student in zip(names, roster, strict=True) if names.count(name) == 1}
+    return lambda name, number: by_number.get(number) or by_name.get(name) or number
+
+
+def total(book: Gradebook, assignment: str, student: str) -> str:
+    """Return a student's points for an assignment; nothing where nothing was handed in, or points are still open."""
+    try:
+        submission = book.find_submission(assignment, student)
+    except MissingEntry:
+        return ""
+    points = max(0.0, submission.score - (submission.late_submission_penalty or 0.0))
+    return "" if submission.needs_manual_grade else f"{points:g}"
+
+
+def export(book: Gradebook, out: Path) -> None:
+    """Write a CSV for Canvas and one for Moodle, each with a column an assignment that somebody handed in.
+
+    Cells are empty where points are still open, and both systems then leave what they have.
+    """
+    given = {each.name: f"{each.max_score:g}" for each in book.assignments if each.submissions}
+    canvas = [
+        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *given],
+        ["    Points Possible", "", "", "", "", *given.values()],
+    ]
+    moodle = [["ID number", "First name", "Surname", "Email address", *given]]
+    for student in book.students:
+        about = (student.id, student.first_name, student.last_name, student.email)
+        own, first, last, email = (
+            re.sub(r"^(?=[-=+@])", "'", text or "") for text in about
+        )  # no spreadsheet's formula
+        points = [total(book, name, student.id) for name in given]
+        canvas.append([f"{last}, {first}" if last else own, student.lms_user_id or own, own, own, "", *points])
+        moodle.append([own, first, last, email, *points])
+    out.mkdir(parents=True, exist_ok=True)
+    for name, rows in (("canvas", canvas), ("moodle", moodle)):
+        with open(out / f"{name}.csv", "w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(rows)
+        print(file.name)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; return the exit code, or exit with a sentence where it can't be done."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -173,37 +214,32 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--assignment", help="this one only, such as 1_data")
     parser.add_argument("--question", help="write this one's points only, such as a1-q2")
     parser.add_argument("--export", type=Path, help="write the points for Canvas and Moodle into this folder, and stop")
-    parser.add_argument("--without-isolation", action="store_true", help="run submissions unprotected, with all that "
-                        "you may do: only for code that you have read")  # fmt: skip
     options = parser.parse_args(arguments)
-    course = Course(options.course.resolve(), not options.without_isolation)
+    course = Course(options.course.resolve())
     with course.book() as book:
         if not book.assignments:
             sys.exit("The gradebook has no assignments yet: make coursework puts them there.")
         if options.export:
-            print(*gradebook.export(book, options.export), sep="\n")
+            export(book, options.export)
             return 0
         submitted = course.path("submitted")
         if (place := options.submissions) is not None:
             if not place.exists():
                 sys.exit(f"There is no {place}. Name a folder or a zip: make grade SUBMISSIONS=folder")
-            taken, left = collect(place, submitted, list(course.assignments.values()), gradebook.known_student(book))
+            taken, left = collect(place, submitted, list(course.assignments.values()), known_student(book))
             print(f"Notebooks taken over: {taken}. Other files: {len(left)}", *left, sep="\n  ")
-        names = list(course.assignments)
-        if options.assignment:
-            if options.assignment not in names:
-                sys.exit(f"There is no assignment {options.assignment}; there are {', '.join(names)}.")
-            names = [options.assignment]
-        if options.question:
-            where = {each.name: one.name for one in course.assignments.values() for each in one.questions}
-            if where.get(options.question) not in names:
-                sys.exit(f"There is no question {options.question} there; there are {', '.join(where)}.")
-            names = [where[options.question]]
+        questions = {name: one.questions for name, one in course.assignments.items()}
+        for asked, known in ((options.assignment, questions), (options.question, set().union(*questions.values()))):
+            if asked and asked not in known:
+                sys.exit(f"There is no {asked}; there are {', '.join(sorted(known))}.")
+        names = [name for name in questions if options.assignment in (None, name)]
+        names = [name for name in names if not options.question or options.question in questions[name]]
         students = [options.student] if options.student else sorted(folder.name for folder in submitted.glob("*"))
         jobs = [(one, name) for name in names for one in students if course.path("submitted", one, name).is_file()]
         if not jobs:
             sys.exit(f"There is nothing to grade{f' of {options.student}' if options.student else ''} in {submitted}.")
-        new = [job for job in jobs if options.again or not course.is_done(book, *job)]
+        graded = {(each.student.id, name) for name in names for each in book.assignment_submissions(name)}
+        new = [job for job in jobs if options.again or job not in graded or not course.is_done(*job)]
         failed = grade(course, book, new, options.question)
         before = len(jobs) - len(new)
         print(f"Graded now: {len(new)}. Graded before: {before}. Read the written answers: make formgrader")
@@ -214,8 +250,6 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        print(
-            "Stopped. What is graded is in the gradebook. make grade goes on; make regrade begins anew.",
-            file=sys.stderr,
-        )
+        stopped = "Stopped. What is graded is in the gradebook. make grade goes on; make regrade begins anew."
+        print(stopped, file=sys.stderr)
         sys.exit(130)

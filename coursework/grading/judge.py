@@ -18,10 +18,9 @@ from contextlib import AbstractContextManager, redirect_stderr, redirect_stdout,
 from pathlib import Path
 
 from coursework.grading import sandbox
-from coursework.grading.assignment import Assignment, Unreadable, defined, mark, question_of, read_submitted, tags
-from coursework.grading.student import Ended, Refused, Student, StudentError
+from coursework.grading.assignment import Assignment, Unreadable, defined, mark, printable, read_submitted, tags
+from coursework.grading.student import Ended, Student, StudentError
 from coursework.grading.tabulate import nothing
-from coursework.grading.text import printable
 
 SECONDS = 300  # of processor time for a submission's process, restarts included, and as much for the tests
 TEST_SECONDS = 60  # of processor time for one test's own computing
@@ -55,12 +54,11 @@ def steps_of(assignment: Assignment, notebook, student_id: str) -> tuple[list[tu
         elif (position := assignment.position(cell)) is not None:
             give(position)
             if mark(assignment.cells[position], "solution"):
-                name = mark(cell, "grade_id")
-                if name in seen:
-                    remarks.append(f"Two cells are marked as the answer {name}; both ran.")
-                seen.add(name)
-                steps.append((question_of(cell), cell.source))
-        elif not {"given", "probe", "colab"} & set(tags(cell)):
+                if position in seen:
+                    remarks.append(f"Two cells are marked as the answer {mark(cell, 'grade_id')}; both ran.")
+                seen.add(position)
+                steps.append((mark(cell, "grade_id"), cell.source))
+        elif not {"given", "probe", "colab"} & tags(cell):
             steps.append((None, cell.source))
     give(len(assignment.cells))
     return steps, remarks
@@ -86,11 +84,12 @@ class Session(AbstractContextManager):
     Use it in a `with` statement: the process and its folder are gone at the end.
     """
 
-    def __init__(self, assignment: Assignment, notebook, student_id: str, isolated: bool = True):
+    def __init__(self, assignment: Assignment, notebook, student_id: str):
         self._steps, self.remarks = steps_of(assignment, notebook, student_id)
         probes = [assignment.cells[index].source for index in assignment.tagged("probe")]
         self._probes = {name: source for source in probes for name in defined(source)}
-        self._answers, self._isolated = assignment.answers, isolated
+        answers = [cell.source for cell in assignment.cells if cell.cell_type == "code" and mark(cell, "solution")]
+        self._answers = set(self._probes).union(*map(defined, answers))
         self._folder = Path(tempfile.mkdtemp(prefix="submission-"), "own")
         self._student: Student | None = None
         self._starts, self._spent = 0, 0.0
@@ -114,11 +113,9 @@ class Session(AbstractContextManager):
             if self._starts > RESTARTS or self._spent >= SECONDS:
                 raise StudentError(f"Its process ended too often, or took over {SECONDS} s of processor time in all.")
             self._folder.mkdir()
-            self._student = Student(self._folder, self._isolated, SECONDS - self._spent)
-            index, question = 0, None
+            self._student = Student(self._folder, SECONDS - self._spent)
             try:
-                for index in range(len(self._steps)):
-                    question, source = self._steps[index]
+                for index, (question, source) in enumerate(self._steps):  # noqa: B007
                     error, printed = self._student.run(source)
                     self.outcomes[question] = {"printed": printed, "error": error}
             except Ended as end:
@@ -138,21 +135,21 @@ class Session(AbstractContextManager):
         late = TimeoutError(f"A check of this answer took over {TEST_SECONDS} s.")
         most = 1_000
         try:
-            student, names = self.student(), dict(names)
+            student = self.student()
             student.hidden = False
-            names |= {name: student.value(name, self._probes.get(name)) for name in used}
+            names = names | {name: student.value(name, self._probes.get(name)) for name in used}
             nowhere = io.StringIO()
             with redirect_stdout(nowhere), redirect_stderr(nowhere), sandbox.time_limit(TEST_SECONDS, late):
                 exec(compile(visible, "test", "exec"), names)
                 student.hidden, most = True, 200
                 exec(compile(hidden, "hidden test", "exec"), names)
-        except Refused:
-            raise
         except Ended as end:
             self._end()
             return f"{end} This happened while a test used the answer."
         except AssertionError as error:
             return printable(error, most) or "A check of this answer does not hold."
+        except sandbox.Refused:
+            raise
         except Exception as error:
             if error is late:  # perhaps in the middle of an answer
                 self._end()
@@ -162,13 +159,13 @@ class Session(AbstractContextManager):
         return None
 
 
-def judge(assignment: Assignment, submitted: bytes, student_id: str, isolated: bool = True) -> dict:
+def judge(assignment: Assignment, submitted: bytes, student_id: str) -> dict:
     """Return what the tests say of a submitted notebook, remarks on it, its cells, and what became of its answers."""
     try:
         notebook = read_submitted(submitted)
     except Unreadable as trouble:
         return nothing(assignment, str(trouble))
-    with Session(assignment, notebook, student_id, isolated) as session:
+    with Session(assignment, notebook, student_id) as session:
         with suppress(StudentError):
             session.student()
         names = own_names(assignment)
@@ -176,16 +173,15 @@ def judge(assignment: Assignment, submitted: bytes, student_id: str, isolated: b
         return {"said": said, "remarks": session.remarks, "outcomes": session.outcomes, "cells": notebook.cells}
 
 
-def main(source: str, submitted: str, student_id: str, locked: str) -> None:
+def main(source: str, submitted: str, student_id: str) -> None:
     """Judge a submission, and write the result to standard output, as JSON."""
     report = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sandbox.set_limits({"RLIMIT_DATA": MEMORY, "RLIMIT_CORE": 0, "RLIMIT_CPU": SECONDS})
     signal.alarm(WHOLE)
-    assignment = Assignment.read(Path(source), student_id)
     try:
-        result = judge(assignment, Path(submitted).read_bytes(), student_id, locked == "isolated")
-    except Refused as problem:
+        result = judge(Assignment(Path(source), student_id), Path(submitted).read_bytes(), student_id)
+    except sandbox.Refused as problem:
         result = {"refused": str(problem)}
     json.dump(result, report)
 

@@ -76,7 +76,7 @@ DENIED_ARGUMENTS = (
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 
 
-class SandboxError(Exception):
+class Refused(Exception):
     """This system cannot lock a process in; the message says what is missing."""
 
 
@@ -108,7 +108,7 @@ def missing() -> str | None:
 
 def _demand(done: bool, what: str) -> None:
     if not done:
-        raise SandboxError(f"The kernel refuses {what} ({os.strerror(ctypes.get_errno())}).")
+        raise Refused(f"The kernel refuses {what} ({os.strerror(ctypes.get_errno())}).")
 
 
 def _lock_files(readable: Iterable[Path], writable: Iterable[Path]) -> None:
@@ -190,18 +190,18 @@ def time_limit(seconds: float, error: BaseException):
 def enter(readable: Iterable[Path], writable: Iterable[Path]) -> None:
     """Lock this process in, then try the doors: this file, the network, a new process, the grader.
 
-    Call it while the process has one thread. Raises `SandboxError` where the system cannot do it, or does it badly.
+    Call it while the process has one thread. Raises `Refused` where the system cannot do it, or does it badly.
     """
     if problem := missing():
-        raise SandboxError(problem)
+        raise Refused(problem)
     if len(os.listdir("/proc/self/task")) > 1:
-        raise SandboxError("The process has started threads already, which would stay outside.")
+        raise Refused("The process has started threads already, which would stay outside.")
     import fcntl  # not on Windows either
 
     parent = os.getppid()
     _libc().prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)
     if os.getppid() != parent:
-        raise SandboxError("The grader is gone.")
+        raise Refused("The grader is gone.")
     _drop_powers()
     _lock_files(readable, writable)
     _lock_calls()
@@ -217,4 +217,4 @@ def enter(readable: Iterable[Path], writable: Iterable[Path]) -> None:
             attempt()
         except PermissionError:
             continue
-        raise SandboxError(f"Locked in, the process can still {deed}.")
+        raise Refused(f"Locked in, the process can still {deed}.")

@@ -1,9 +1,5 @@
 """The grader's hold on a submission: a process of its own, watched from outside, that answers requests.
 
-    with Student(folder) as student:
-        student.run("def double(x): return 2 * x")
-        student.value("double")(21)
-
 A process that dies, hangs or takes too much is ended; `run` and `value` then raise `Ended` with the reason.
 """
 
@@ -21,12 +17,11 @@ from pathlib import Path
 
 import psutil
 
-from coursework.grading import values
-from coursework.grading.text import printable
+from coursework.grading import sandbox, values
+from coursework.grading.assignment import printable
 from helpers.data import find_data
 
 ROOT = Path(__file__).resolve().parents[2]
-FONTS = ROOT / "_build" / "fonts"  # Matplotlib's list of fonts, which every submission reads and none may write
 CELL_SECONDS = 60  # of processor time, for a cell or for one call of a function
 GRACE_SECONDS = 2  # in which a process may still say that its time is up
 PATIENCE = 5  # times as long on the clock, so that a busy machine ends no right answer
@@ -46,22 +41,17 @@ LOOK_EVERY = 0.05  # seconds
 READABLE = (
     "/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/dev/null",
     "/dev/urandom", "/dev/random", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems", "/proc/self",
-    "/sys/devices/system/cpu", "/sys/devices/system/node", sys.prefix, sys.base_prefix, str(FONTS),
-    str(ROOT / "helpers"),
+    "/sys/devices/system/cpu", "/sys/devices/system/node", sys.prefix, sys.base_prefix, str(ROOT / "helpers"),
 )  # fmt: skip
 ENVIRONMENT = {
-    "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT), "MPLCONFIGDIR": str(FONTS),
-    "MPLBACKEND": "agg", "HDF5_USE_FILE_LOCKING": "FALSE", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+    "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg",
+    "HDF5_USE_FILE_LOCKING": "FALSE", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3",
 }  # fmt: skip
 
 
 class Ended(Exception):
     """The submission's process is gone; the message says why."""
-
-
-class Refused(Exception):
-    """No submission's process can be started here; the message says why."""
 
 
 class StudentError(AssertionError):
@@ -85,7 +75,7 @@ def excess_of(folder: Path) -> str | None:
     return None
 
 
-class Student(contextlib.AbstractContextManager):
+class Student:
     """A submission's process, which may write nothing but `folder`, an empty folder.
 
     It may take `seconds` of processor time in all; `spent` says how many it has taken. While nothing is asked of it, it
@@ -93,28 +83,22 @@ class Student(contextlib.AbstractContextManager):
     always. Where inputs are `hidden`, nothing of an error is told but its built-in type.
     """
 
-    def __init__(self, folder: Path, isolated: bool = True, seconds: float = math.inf):
+    def __init__(self, folder: Path, seconds: float = math.inf):
         self.spent, self.hidden = 0.0, False
         self._most = self._late = math.inf  # processor time, and time on the clock, to which it may come now
         self._excess: str | None = None  # what it was ended for
-        if not list(FONTS.glob("fontlist*.json")):
-            listing = os.environ | {"MPLCONFIGDIR": str(FONTS)}
-            subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], env=listing, check=True)
         data = str(find_data())
-        own = dict.fromkeys(("HOME", "TMPDIR", "IPYTHONDIR"), str(folder))
+        own = dict.fromkeys(("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR"), str(folder))
         self._process = subprocess.Popen(
             [sys.executable, "-sPB", "-m", "coursework.grading.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, cwd=folder, env=ENVIRONMENT | own | {"CIFAR10_HOME": data},
             start_new_session=True,
         )  # fmt: skip
         threading.Thread(target=self._watch, args=(folder, seconds), daemon=True).start()
-        reply = self._exchange({"limits": LIMITS, "readable": [*READABLE, data], "isolated": isolated}, CELL_SECONDS)
+        reply = self._exchange({"limits": LIMITS, "readable": [*READABLE, data]}, CELL_SECONDS)
         if "refused" in reply:
             self.end()
-            raise Refused(reply["refused"])
-
-    def __exit__(self, *_) -> None:
-        self.end()
+            raise sandbox.Refused(reply["refused"])
 
     def end(self) -> None:
         """End the process at once."""
@@ -157,8 +141,6 @@ class Student(contextlib.AbstractContextManager):
         finally:
             self._process.send_signal(signal.SIGSTOP)
             self._late = math.inf
-        if sum(map(line.count, (b",", b"[", b"{"))) > values.MOST_ITEMS:
-            return {"error": f"ValueTrouble: more than {values.MOST_ITEMS:,} numbers in lists"}
         with contextlib.suppress(ValueError, RecursionError, MemoryError):
             if isinstance(reply := json.loads(line), dict):
                 return reply

@@ -9,12 +9,8 @@ from typing import NamedTuple
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from coursework.grading.assignment import Assignment, mark, question_of, tags
-from coursework.grading.text import plain_markdown, printable
+from coursework.grading.assignment import Assignment, mark, plain_markdown, printable, question_of, tags
 from coursework.leaks import SECRET
-
-UNFILLED = "YOUR ANSWER HERE"
-NOTE = "ten_templates"  # under which the notebook's metadata says what it was made from
 
 
 class Graded(NamedTuple):
@@ -42,7 +38,7 @@ def own_cells(assignment: Assignment, cells: list) -> tuple[dict[str, str], dict
     for cell in cells:
         name, position = mark(cell, "grade_id"), assignment.position(cell)
         if position is None:
-            if cell.source not in given and not {"colab", "student-id"} & set(tags(cell)):
+            if cell.source not in given and not {"colab", "student-id"} & tags(cell):
                 own.setdefault(place, []).append(cell)
         else:
             place = max(place, position)
@@ -63,7 +59,7 @@ def tabulate(assignment: Assignment, result: dict) -> Graded:
     A written answer counts in its cell, and in own text between it and the instructor's cells around it.
     """
     answers, own = own_cells(assignment, [nbformat.from_dict(cell) for cell in result["cells"]])
-    scores, said = {}, {question.name: [] for question in assignment.questions}
+    scores, said = {}, {question: [] for question in assignment.questions}
     shown = new_notebook(metadata=dict(assignment.notebook.metadata))
     for position, original in enumerate(assignment.cells):
         name, output = mark(original, "grade_id"), ""
@@ -74,7 +70,7 @@ def tabulate(assignment: Assignment, result: dict) -> Graded:
             output = outcome.get("printed", "") + (outcome.get("error") or "")
             if mark(original, "grade"):
                 beside = [one for at in (position, position - 1) for one in own.get(at, ()) if one.cell_type != "code"]
-                text = answers.get(name, "").replace(UNFILLED, "") + "".join(one.source for one in beside)
+                text = answers.get(name, "").replace("YOUR ANSWER HERE", "") + "".join(one.source for one in beside)
                 scores[name] = None if text.strip() else 0.0
                 said[name].append(None if text.strip() else "No answer.")
         elif name in result["said"]:
@@ -87,13 +83,13 @@ def tabulate(assignment: Assignment, result: dict) -> Graded:
         if marks := original.metadata.get("nbgrader"):
             cell.metadata.nbgrader = marks
         shown.cells += [cell, *(students(one.cell_type, one.source) for one in own.get(position, ()))]
-    said[assignment.questions[0].name] += result["remarks"]
+    said[next(iter(said))] += result["remarks"]
     texts = {name: dict.fromkeys(map(printable, filter(None, lines))) for name, lines in said.items()}
     comments = {name: plain_markdown("\n\n".join(lines)) or None for name, lines in texts.items()}
     return Graded(scores, comments, shown, result["remarks"])
 
 
-def changed(assignment: Assignment, before: nbformat.NotebookNode | None, graded: Graded) -> set[str]:
+def changed(assignment: Assignment, before: nbformat.NotebookNode, now: nbformat.NotebookNode) -> set[str]:
     """Return the answers that are others now than in the notebook `before`; none, where there was none before."""
-    old, new = (own_cells(assignment, each.cells if each else [])[0] for each in (before, graded.notebook))
+    old, new = (own_cells(assignment, each.cells)[0] for each in (before, now))
     return {name for name in new if old and plain_markdown(old.get(name, "")) != plain_markdown(new[name])}

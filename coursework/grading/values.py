@@ -6,7 +6,6 @@ import numpy as np
 
 KINDS = "biuf"  # of arrays: bool, integers and floats
 LARGEST = 64_000_000  # bytes of one message
-MOST_ITEMS = 2_000_000  # of all lists in one message; an array counts as one
 
 
 class ValueTrouble(Exception):

@@ -76,11 +76,10 @@ def main() -> None:
     sys.path.insert(0, str(folder))  # modules that a cell writes
     shell, reply = new_shell(), {"ready": True}
     sandbox.set_limits(settings["limits"])
-    if settings["isolated"]:
-        try:
-            sandbox.enter(settings["readable"], [folder, os.devnull])
-        except sandbox.SandboxError as problem:
-            reply = {"refused": str(problem)}
+    try:
+        sandbox.enter(settings["readable"], [folder, os.devnull])
+    except sandbox.Refused as problem:
+        reply = {"refused": str(problem)}
     line = json.dumps(reply)
     while True:
         with contextlib.suppress(BaseException):
