@@ -93,11 +93,14 @@ learner: venv   ## commit the series without its outputs to the branch `learner`
 links: venv     ## write every link and badge anew from the address in pyproject.toml (TO=owner/name changes it)
 	$(BIN)/python -m tools.links $(TO)
 
+SPHINX := $(SITE_BIN)/python -m sphinx --conf-dir docs --doctree-dir _build/doctrees --nitpicky --fail-on-warning --fresh-env --quiet
+
 site: .venv-site/ready ## build the series as pages to read, into _build/site/
-	$(SITE_BIN)/python -m tools.build_site
+	rm -rf _build/site
+	$(SPHINX) --builder html . _build/site
 
 deadlinks: .venv-site/ready ## ask every address that the pages name whether it still answers
-	$(SITE_BIN)/python -m tools.build_site --dead-links
+	$(SPHINX) --builder linkcheck . _build/links
 
 lock: tools     ## compile the locks from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -1,22 +1,43 @@
-"""How Sphinx turns the series into pages; `make site` (tools/build_site.py) lays out what it reads."""
+"""The series as a static site, from the committed notebooks, without running them: `make site` calls Sphinx with this.
+
+Every page keeps its place in the repository, so that a link between two files holds here, on GitHub and in JupyterLab.
+The README is the home page. A warning of Sphinx, such as a link that leads nowhere, fails the build; so does a page
+that would load anything from another server.
+"""
 
 import base64
 import hashlib
 import html
+import posixpath
 import re
-import struct
+import shutil
 from pathlib import Path
 
-from docutils.nodes import SkipNode
-from docutils.utils.math.latex2mathml import tex2mathml
+import nbformat
 
 from tools import links
+
+ROOT = links.ROOT
+# The menu: headings, and beneath each what belongs there, in this order.
+MENU = {
+    "The series": ["notebooks/*.ipynb"],
+    "To look up": ["docs/glossary.md", "docs/references.md", "docs/data.md"],
+    "For instructors": ["coursework/*.md", "hub/*.md"],
+    "Measurements": ["docs/measurements/*.md"],
+    "The project": ["CONTRIBUTING.md", "CHANGELOG.md"],
+}
+PAGES = {
+    heading: [path.relative_to(ROOT).as_posix() for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+    for heading, patterns in MENU.items()
+}
 
 project = "Ten Templates"
 author = "The Ten Templates authors"
 html_title = project
 language = "en"
-root_doc = "index"
+root_doc = "README"
+include_patterns = ["README.md", *(name for names in PAGES.values() for name in names)]
+exclude_patterns = [".*", "_build", "my-notebooks"]  # not looked through
 
 extensions = ["myst_nb", "sphinx_copybutton"]
 myst_enable_extensions = ["dollarmath"]
@@ -38,17 +59,66 @@ html_show_sphinx = False
 html_show_copyright = False
 html_copy_source = False
 html_use_index = False
-REPOSITORY = {
-    "name": "The repository",
-    "html": "Repository",
-    "class": "",
-    "url": f"https://github.com/{links.address()}",
+REPOSITORY = f"https://github.com/{links.address()}"
+html_theme_options = {
+    "footer_icons": [{"name": "The repository", "html": "Repository", "class": "", "url": REPOSITORY}]
 }
-html_theme_options = {"footer_icons": [REPOSITORY]}
 
+LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)([^)\s]*)(?=\))")
+BADGE = re.compile(r"\[!\[([^\]]*)\]\([^)]*\)\]")
+ELSEWHERE = re.compile(r"<!-- not on the site -->.*?<!-- /not on the site -->\n", re.DOTALL)
 TEXT = re.compile(r"<blockquote>.*?<p>(.*?)</p>|<p>(.*?)</p>", re.DOTALL)
 INLINE = re.compile(r"data:image/(\w+);base64,([\w+/=]+)")
 PICTURE = re.compile(r'<img [^>]*src="[^"]*/?_images/([^"]+)"')
+FROM_OUTSIDE = re.compile(
+    r"""<(?:script|img|iframe|link)\b[^>]*(?:src|href)=["']?(?:https?:)?//|url\(["']?(?:https?:)?//"""
+)
+
+
+def with_links_that_lead_somewhere(text: str, name: str) -> str:
+    """Return a page's text in which links to files that are no pages lead to the repository."""
+
+    def link(match: re.Match) -> str:
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(name), match[1]))
+        if target in include_patterns or target.endswith((".png", ".svg")) or not (ROOT / target).exists():
+            return match[0]
+        return f"{REPOSITORY}/blob/main/{target}{match[2]}"
+
+    return LINK.sub(link, text)
+
+
+def home(text: str) -> str:
+    """Return the README as the site's home: without badges and what is marked, with the menu."""
+    text = links.TABLE.sub(lambda match: re.sub(r"(?m)\|[^|]*\|$", "|", match[0]), ELSEWHERE.sub("", text))
+    for heading, names in PAGES.items():
+        listed = "\n".join(name.rpartition(".")[0] for name in names)
+        text += f"\n```{{toctree}}\n:caption: {heading}\n:hidden:\n\n{listed}\n```\n"
+    return text
+
+
+def page(notebook, name: str):
+    """Return the notebook as a page shows it: no cell for Colab, badges as words, a figure's sentence as its alt."""
+    notebook.cells = [cell for cell in notebook.cells if not {"claims", "colab"} & set(cell.metadata.get("tags", []))]
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = with_links_that_lead_somewhere(cell.source, name)
+        if "badges" in cell.metadata.get("tags", []):
+            cell.source = BADGE.sub(r"[\1]", cell.source).partition("[Read it as a page]")[0].replace(") [", ") · [")
+        figures = [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+        if figures:
+            (figure,) = figures
+            cell.metadata["mystnb"] = {"image": {"alt": figure.metadata["image/png"]["alt"]}}
+            cell.outputs = [each for each in cell.outputs if "text/html" not in each.get("data", {}) or each is figure]
+    return notebook
+
+
+def read(app, name, source) -> None:
+    """Put in place of a page's source what the site shows of it."""
+    if app.env.doc2path(name).suffix == ".ipynb":
+        source[0] = nbformat.writes(page(nbformat.reads(source[0], as_version=4), f"{name}.ipynb"))
+    else:
+        text = with_links_that_lead_somewhere(source[0], f"{name}.md")
+        source[0] = home(text) if name == root_doc else text
 
 
 def finish(app, name, template, context, doctree) -> None:
@@ -57,6 +127,8 @@ def finish(app, name, template, context, doctree) -> None:
     A notebook's lesson describes it; any other page's first paragraph does. Pictures inside the page, as sliders bring
     them, become files, so that the text comes first.
     """
+    import imagesize
+
     body = context.get("body", "")
     if found := TEXT.search(body):
         words = html.unescape(re.sub(r"<[^>]+>", "", found[1] or found[2])).split()
@@ -65,7 +137,7 @@ def finish(app, name, template, context, doctree) -> None:
     seen = iter(range(len(body)))
 
     def picture(match: re.Match) -> str:
-        room = 'width="{}" height="{}" '.format(*size_of(pictures[match[1]])) if match[1] in pictures else ""
+        room = 'width="{}" height="{}" '.format(*imagesize.get(pictures[match[1]])) if match[1] in pictures else ""
         later = 'loading="lazy" ' if next(seen) else ""
         return f"<img {room}{later}{match[0][5:]}"
 
@@ -82,20 +154,32 @@ def finish(app, name, template, context, doctree) -> None:
         context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
 
 
-def size_of(path: Path) -> tuple[int, int]:
-    """Return (width, height) of a PNG file, in pixels."""
-    with open(path, "rb") as file:
-        return struct.unpack(">II", file.read(24)[16:])
-
-
 def formula(writer, node) -> None:
     """Write a formula as MathML, which browsers draw and screen readers speak without a script."""
+    from docutils.nodes import SkipNode
+    from docutils.utils.math.latex2mathml import tex2mathml
+
     block = node.tagname == "math_block"
     mathml = tex2mathml(node.astext(), as_block=block).replace("<mo>&Apply", '<mo rspace="0.17em">&Apply')  # "ln 10"
     writer.body.append(f"<div>{mathml}</div>" if block else mathml)
     raise SkipNode
 
 
+def loads_from_outside(folder: Path) -> list[str]:
+    """Name the pages and style sheets in `folder` that would load something from another server."""
+    files = [*folder.rglob("*.html"), *folder.rglob("*.css")]
+    return [path.name for path in files if FROM_OUTSIDE.search(path.read_text(encoding="utf-8"))]
+
+
+def complete(app, error) -> None:
+    if not error and app.builder.name == "html":
+        shutil.copy(app.outdir / "README.html", app.outdir / "index.html")
+        if outside := loads_from_outside(app.outdir):
+            raise RuntimeError(f"These would load something from another server: {', '.join(outside)}")
+
+
 def setup(app) -> None:
+    app.connect("source-read", read)
     app.connect("html-page-context", finish, priority=900)
+    app.connect("build-finished", complete)
     app.add_html_math_renderer("mathml", (formula, None), (formula, None))

@@ -10,34 +10,34 @@ as a share of the number where it is above 1.
 """
 
 import re
+from collections import defaultdict
 
+from tests.series import code_cells, tags
 from tools import tidy
 
-DECIMAL = re.compile(r"[-+−]?(?:\d[\d,]*\.\d+(?:e[-+]?\d+)?|\d+e[-+]?\d+|\d+(?:\.\d+)?(?=%))", re.IGNORECASE)
-
+DECIMAL = re.compile(r"[-+−]?(?:\d[\d,]*\.\d+(?:e[-+]?\d+)?|\d+e[-+]?\d+|\d+(?:\.\d+)?(?=%))%?", re.IGNORECASE)
 PIXELS = re.compile(r"(?<=;base64,)[A-Za-z0-9+/=]+")  # of a picture that HTML holds itself
 
 
 def _values(text: str) -> list[tuple[float, float]]:
-    """Return each decimal in `text` with the half of its last digit, in the units of a fraction for percentages."""
+    """Return each decimal in `text` with its last digit, both in the units of a fraction for percentages."""
     values = []
-    for match in DECIMAL.finditer(text):
-        written = match[0].replace("−", "-").replace(",", "").lower()
-        mantissa, _, exponent = written.partition("e")
-        digit = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
-        share = 0.01 if text[match.end() : match.end() + 1] == "%" else 1.0
-        values.append((float(written) * share, digit * share))
+    for written in DECIMAL.findall(text):
+        mantissa, _, exponent = written.rstrip("%").replace("−", "-").replace(",", "").lower().partition("e")
+        unit = 10.0 ** (int(exponent or 0) - 2 * written.endswith("%"))
+        values.append((float(mantissa) * unit, unit * 0.1 ** len(mantissa.partition(".")[2])))
     return values
 
 
 def texts_match(saved: str, fresh: str, tolerance: float | None = None) -> bool:
     """Return True if two texts differ in nothing but decimals, and in those by no more than is allowed."""
-    if saved == fresh:
-        return True
     # White space that aligns a column moves with a number's width, so its amount does not count where numbers do.
-    skeletons = [re.sub(r"[ \t]+", " ", DECIMAL.sub("#", text)) for text in (saved, fresh)]
-    if skeletons[0] != skeletons[1]:
-        return False
+    skeletons = [
+        re.sub(r"[ \t]+", " ", DECIMAL.sub(lambda match: "#" + "%" * match[0].endswith("%"), text))
+        for text in (saved, fresh)
+    ]
+    if saved == fresh or skeletons[0] != skeletons[1]:
+        return saved == fresh
     for (a, digit), (b, _) in zip(_values(saved), _values(fresh), strict=True):
         allowed = max(0.002, 0.02 * abs(a)) if tolerance is None else tolerance * max(1.0, abs(a))
         if abs(a - b) > allowed + 1.001 * digit:
@@ -45,42 +45,42 @@ def texts_match(saved: str, fresh: str, tolerance: float | None = None) -> bool:
     return True
 
 
-def comparable(outputs: list) -> list[dict]:
-    """Return what is compared of a cell's outputs, each as its parts by kind: no progress bars, live widgets or pixels.
+def comparable(outputs: list) -> dict[str, str]:
+    """Return what is compared of a cell's outputs, by kind: no progress bars, live widgets or pixels.
 
     Of a picture, what it shows is written down. What is printed in several pieces counts as one.
     """
-    parts: list[dict] = []
-    printed: dict[str, dict] = {}  # stdout and stderr, each as one part where it first speaks
+    texts: dict[str, str] = defaultdict(str)
     for output in outputs:
-        data = {kind: value for kind, value in output.get("data", {}).items() if kind != tidy.LIVE}
+        data = dict(output.get("data", {}))
+        data.pop(tidy.LIVE, None)
+        if data.pop("image/png", None):
+            shown = output.get("metadata", {}).get("image/png", {}).get("shows", [])
+            data["shows"] = "\n".join(" ".join(f"{level:.3f}" for level in quarters) for quarters in shown)
         if output["output_type"] == "stream":
-            name = output["name"]
-            if name not in printed:
-                printed[name] = {name: ""}
-                parts.append(printed[name])
-            printed[name][name] += output["text"]
+            texts[output["name"]] += output["text"]
         elif output["output_type"] == "error":
             data["error"] = f"{output['ename']}: {output['evalue']}"
-        if data.pop("image/png", None):
-            levels = output.get("metadata", {}).get("image/png", {}).get("shows", [])
-            lines = [" ".join(f"{level:.3f}" for level in quarters) for quarters in levels]
-            data["text/plain"] = "\n".join([data.get("text/plain", ""), *lines])
-        if "text/html" in data:
-            data["text/html"] = PIXELS.sub("", data["text/html"])
-        parts += [data] if data else []
-    for name, part in printed.items():
-        part[name] = tidy.without_bars(part[name])
-    return [part for part in parts if any(part.values())]
+        for kind, value in data.items():
+            texts[kind] += f"{PIXELS.sub('', str(value))}\n"
+    tidied = {kind: tidy.without_bars(text) for kind, text in texts.items()}
+    return {kind: text for kind, text in tidied.items() if text.strip() or kind == "shows"}
 
 
 def differences(saved: list, fresh: list, tolerance: float | None = None) -> str:
     """Return what differs between two lists of outputs, or an empty string."""
     before, now = comparable(saved), comparable(fresh)
-    if [part.keys() for part in before] != [part.keys() for part in now]:
-        return f"before: {[list(part) for part in before]}\nnow: {[list(part) for part in now]}"
-    for old, new in zip(before, now, strict=True):
-        for kind, value in old.items():
-            if value != new[kind] and not (isinstance(value, str) and texts_match(value, new[kind], tolerance)):
-                return f"before: {str(value)[:500]}\nnow: {str(new[kind])[:500]}"
+    for kind in before | now:
+        if kind not in before or kind not in now or not texts_match(before[kind], now[kind], tolerance):
+            return f"{kind} before: {before.get(kind, '')[:500]}\nnow: {now.get(kind, '')[:500]}"
     return ""
+
+
+def changed(saved, fresh) -> dict[str, str]:
+    """Return what differs between two runs of a notebook, by the cell's id; the cell for Colab apart."""
+    found = {
+        old.id: differences(old.outputs, new.outputs, old.metadata.get("tolerance"))
+        for old, new in zip(code_cells(saved), code_cells(fresh), strict=True)
+        if "colab" not in tags(old)
+    }
+    return {cell: difference for cell, difference in found.items() if difference}
