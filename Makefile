@@ -55,7 +55,7 @@ bench: tools data ## measure the trainer beside what else a learner would use, a
 	$(BIN)/python -m tools.bench
 
 binder: tools data ## build what Binder builds, run all notebooks in it, and write docs/measurements/binder.md (Linux, root)
-	BINDER_REPORT=docs/measurements/binder.md $(BIN)/python -m pytest tests/environments/test_binder.py
+	$(BIN)/python -m pytest tests/environments/test_binder.py
 
 browser:        ## install Chromium for the browser tests by the system's package manager (Debian, Ubuntu; root)
 	command -v chromium || { apt-get update -qq && apt-get install --yes -qq --no-install-recommends chromium fonts-dejavu-core; }

@@ -67,10 +67,6 @@ def _prepare(session: requests.Session, url: str) -> requests.PreparedRequest:
     return session.prepare_request(requests.Request("GET", url))
 
 
-def stop_kernel(session: requests.Session, base: str, kernel: str) -> None:
-    request(session, "DELETE", f"{base}api/kernels/{kernel}")
-
-
 def _connect(session: requests.Session, base: str, kernel: str) -> websocket.WebSocket:
     url = f"{base}api/kernels/{kernel}/channels"
     headers = _prepare(session, url).headers
