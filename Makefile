@@ -25,7 +25,7 @@ lab: data       ## open your copy of the series, my-notebooks/, in JupyterLab (O
 	  $(LAB) --notebook-dir=my-notebooks --LabApp.default_url="/lab/tree/$$open"
 
 edit: data      ## open the series itself, with its outputs, to change it (ONLY=05 opens notebook 5)
-	@open=$$($(BIN)/python -m tools.working_copy --name $(ONLY)) && \
+	@open=$$(cd notebooks && ls $(ONLY)*.ipynb | head -1) && [ -n "$$open" ] && \
 	  $(LAB) --notebook-dir=notebooks --LabApp.default_url="/lab/tree/$$open"
 
 run: data       ## run all notebooks without a browser, into _build/ (ONLY=07 for one)

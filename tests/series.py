@@ -5,13 +5,12 @@ import contextlib
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
 
-from tools.run_notebooks import ENCRYPTED
+from tools.run_notebooks import client_for
 
 ROOT = Path(__file__).resolve().parents[1]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -100,32 +99,18 @@ def solutions(notebook) -> list[str]:
     return [code for cell in notebook.cells if cell.cell_type == "markdown" for code in SOLUTION.findall(cell.source)]
 
 
-class Kernel:
-    """A fresh kernel in a folder of its own, so that what a cell writes meets no other run.
-
-    `run` executes code in it and returns the cell with its outputs.
-    """
-
-    def __init__(self, client: NotebookClient):
-        self._client = client
-
-    @property
-    def pid(self) -> int:
-        return self._client.km.provisioner.process.pid
-
-    def run(self, source: str, allow_errors: bool = False):
-        cell = nbformat.v4.new_code_cell(source)
-        self._client.nb.cells.append(cell)
-        self._client.allow_errors = allow_errors
-        return self._client.execute_cell(cell, len(self._client.nb.cells) - 1)
-
-
 @contextlib.contextmanager
-def kernel() -> Iterator[Kernel]:
+def kernel() -> Iterator[Callable]:
+    """Start a kernel in a folder of its own, so that what a cell writes meets no other run; give what runs code there.
+
+    It returns the cell with its outputs.
+    """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        client = NotebookClient(
-            nbformat.v4.new_notebook(), timeout=300, kernel_name="python3", record_timing=False, coalesce_streams=True,
-            resources={"metadata": {"path": folder}}, config=ENCRYPTED,
-        )  # fmt: skip
+        client = client_for(nbformat.v4.new_notebook(), folder)
+
+        def run(source: str):
+            client.nb.cells.append(nbformat.v4.new_code_cell(source))
+            return client.execute_cell(client.nb.cells[-1], len(client.nb.cells) - 1)
+
         with client.setup_kernel():
-            yield Kernel(client)
+            yield run

@@ -158,13 +158,13 @@ def test_a_learners_style_changes_no_figure_of_the_series(style):
 @pytest.mark.slow
 def test_a_learners_own_figure_appears_whatever_was_drawn_before():
     """Also when the series has drawn first, at once, and each in a figure of its own."""
-    with kernel() as fresh:
-        fresh.run("import numpy as np\nfrom helpers.plots import template_grid")
-        fresh.run("template_grid(np.zeros((3072, 10)))")
-        fresh.run("import matplotlib.pyplot as plt")
+    with kernel() as run:
+        run("import numpy as np\nfrom helpers.plots import template_grid")
+        run("template_grid(np.zeros((3072, 10)))")
+        run("import matplotlib.pyplot as plt")
         for source in ("plt.plot([1, 2.5])", "plt.plot([1, 2.5])\nplt.show()", "plt.imshow(np.eye(3))"):
-            pictures = [output for output in fresh.run(source).outputs if "image/png" in output.get("data", {})]
+            pictures = [output for output in run(source).outputs if "image/png" in output.get("data", {})]
             assert len(pictures) == 1, source
             assert pictures[0].metadata["image/png"]["alt"] in ("1.0 at 0, 2.5 at 1.", "A picture of 3 × 3.")
-        shown = fresh.run("template_grid(np.ones((3072, 10)))").outputs
+        shown = run("template_grid(np.ones((3072, 10)))").outputs
         assert [list(output["data"]) for output in shown] == [["image/png", "text/plain"], ["text/html", "text/plain"]]

@@ -1,181 +1,143 @@
-"""What README, Makefile, locks and configuration say agrees with what is there."""
+"""The ways in besides `make lab` agree with each other and with what is there, and so does what the text names."""
 
 import base64
 import os
 import re
-import shutil
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from tests.series import PATHS, ROOT, code_cells, read, tagged, tracked_files
+from helpers import colab
+from tests.numbers import texts
+from tests.series import PATHS, ROOT, read, tagged, tracked_files
 from tools import links
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-LOCKS = ROOT / "requirements"
-HIDDEN = {".ci", ".github"}
-MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+HUB = ROOT / "hub"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-TARGETS = set(re.findall(r"^([a-z-]+):.*##", MAKEFILE, re.MULTILINE))
-PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)(?: ; (.+?))? \\$", re.MULTILINE)
+SYSTEMS = [
+    {"sys_platform": "win32", "platform_machine": "AMD64", "os_name": "nt", "platform_system": "Windows"},
+    {"sys_platform": "darwin", "platform_machine": "arm64", "os_name": "posix", "platform_system": "Darwin"},
+    {"sys_platform": "linux", "platform_machine": "x86_64", "os_name": "posix", "platform_system": "Linux"},
+    {"sys_platform": "linux", "platform_machine": "aarch64", "os_name": "posix", "platform_system": "Linux"},
+]
 
 
-def lock(name: str) -> dict[str, str]:
-    text = (LOCKS / f"{name}.txt").read_text(encoding="utf-8")
-    return {canonicalize_name(package): version for package, version, _ in PIN.findall(text)}
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
-def asked_for_directly(name: str) -> set[str]:
-    """Return the packages that a lock names as wanted by this project itself."""
-    entries = re.split(r"\n(?=[A-Za-z0-9])", (LOCKS / f"{name}.txt").read_text(encoding="utf-8"))
-    return {canonicalize_name(entry.split("==")[0]) for entry in entries if "ten-templates (pyproject.toml)" in entry}
-
-
-@pytest.mark.parametrize(
-    ("name", "wanted"),
-    [
-        ("learner", PROJECT["dependencies"]),
-        ("test", PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]),
-        ("hub", PROJECT["dependencies"] + PROJECT["optional-dependencies"]["hub"]),
-    ],
-)
-def test_lock_and_pyproject_agree(name, wanted):
-    pins = lock(name)
-    requirements = [Requirement(line) for line in wanted]
-    for requirement in requirements:
-        pinned = pins.get(canonicalize_name(requirement.name))
-        assert pinned, f"{requirement.name} is not in {name}.txt: run make lock"
-        assert requirement.specifier.contains(pinned, prereleases=True), f"{name}.txt has {requirement.name} {pinned}"
-    assert asked_for_directly(name) == {canonicalize_name(requirement.name) for requirement in requirements}
-
-
-def test_all_locks_pin_the_same_versions():
-    learner = lock("learner")
-    assert learner.items() <= lock("test").items()
-    assert learner.items() <= lock("hub").items()
-
-
-@pytest.mark.parametrize("name", ["learner", "test", "hub", "site", "coursework"])
-def test_locks_have_hashes_and_no_addresses(name):
-    text = (LOCKS / f"{name}.txt").read_text(encoding="utf-8")
-    assert not re.search("://|--index", text)
-    assert all("--hash=sha256:" in entry for entry in re.split(r"\n(?=[A-Za-z0-9])", text)[1:])
-
-
-def test_python_versions_agree_everywhere():
-    assert PROJECT["requires-python"] == ">=3.11,<3.14"
-    assert "(3, 11) <= sys.version_info < (3, 14)" in MAKEFILE
-    assert "Python 3.11, 3.12 or 3.13" in README
-    conda = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
-    (python,) = [item for item in conda["dependencies"] if str(item).startswith("python=")]
-    assert python.replace("=", "-") == (ROOT / "binder" / "runtime.txt").read_text(encoding="utf-8").strip()
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
-    matrix = workflow["jobs"]["test"]["strategy"]["matrix"]["include"]
-    assert {row["python"] for row in matrix if "ubuntu" in row["os"]} == {"3.11", "3.12", "3.13"}
-    assert {row["os"].split("-")[0] for row in matrix} == {"ubuntu", "macos", "windows"}
-
-
-def test_conda_and_binder_install_the_lock():
-    conda = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
-    assert conda["dependencies"][-1] == {"pip": ["-r requirements/learner.txt"]}
-    assert (ROOT / "binder" / "requirements.txt").read_text(encoding="utf-8") == "-r ../requirements/learner.txt\n"
-    assert os.access(ROOT / "binder" / "postBuild", os.X_OK) or sys.platform == "win32"
-
-
-def test_ci_runs_the_newcomers_target():
-    assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
-    assert "bash .ci/run" in [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
-
-
-def test_every_command_in_the_prose_exists():
-    code = "\n".join(re.findall(r"`[^`]+`|```.*?```", "".join(texts().values()), re.DOTALL))
-    named = set(re.findall(r"\bmake ([a-z]+)\b", code))
-    assert {"lab", "test"} <= named <= TARGETS
-
-
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-def test_every_target_can_be_planned():
-    subprocess.run(
-        ["make", "--dry-run", "--always-make", *TARGETS, "ONLY=01"], cwd=ROOT, capture_output=True, check=True
-    )
-
-
-def texts() -> dict[Path, str]:
+def prose() -> dict[Path, str]:
     """Return all prose: the pages, and the text cells of the notebooks."""
     pages = {path: path.read_text(encoding="utf-8") for path in tracked_files() if path.suffix == ".md"}
-    return pages | {path: "\n".join(c.source for c in read(path).cells if c.cell_type == "markdown") for path in PATHS}
+    return pages | {path: "\n".join(texts(read(path))) for path in PATHS}
 
 
-def test_every_file_that_the_text_names_exists():
-    for document, text in texts().items():
-        for target in re.findall(r"\]\(([^)\s]+)\)", text):
-            if not re.match(r"[a-z]+:|#", target):
-                assert (document.parent / target.partition("#")[0]).exists(), f"{target} leads nowhere"
-    rows = "".join(re.findall(r"^\| (`\w+/`.*?) \|", CONTRIBUTING, re.MULTILINE))
-    folders = set(re.findall(r"`(\w+)/`", rows))
-    assert folders == {path.relative_to(ROOT).parts[0] for path in tracked_files() if path.parent != ROOT} - HIDDEN
+def pins(name: str, system: dict[str, str]) -> dict[str, str]:
+    """Return what a lock installs on a system: the version of each package."""
+    lines = re.findall(r"^([\w.-]+==[^\\\n]+) \\$", text_of(f"requirements/{name}.txt"), re.MULTILINE)
+    pinned = [pin for pin in map(Requirement, lines) if pin.marker is None or pin.marker.evaluate(system)]
+    versions = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pinned}
+    assert len(versions) == len(pinned), "a package is pinned twice"
+    return versions
 
 
-def own_links(text: str) -> list[str]:
-    """Return the files of this repository that the addresses in `text` stand for."""
-    where = links.address()
-    files = re.findall(rf"{re.escape(where)}/(?:blob|tree|raw)/(?:main|{links.LEARNERS})/([^)\s#?\"]+)", text)
-    files += re.findall(r"mybinder\.org/v2/gh/\S+?urlpath=lab/tree/([^)\s#]+)", text)
-    files += [f".github/workflows/{name}" for name in re.findall(r"/actions/workflows/([\w.-]+\.yml)", text)]
-    for name in re.findall(rf"{re.escape(links.site(where))}/([\w/]+)\.html", text):
-        files.append(f"{name}.{'ipynb' if name.startswith('notebooks/') else 'md'}")
-    return files
+@pytest.mark.parametrize("python", ["3.11", "3.13"])
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: f"{system['sys_platform']}-{system['platform_machine']}")
+def test_the_locks_are_complete_on_every_system(system, python):
+    """They give each package that is needed, once, in a version that pyproject.toml admits, and one TensorFlow."""
+    here = system | {
+        "python_version": python, "python_full_version": f"{python}.5", "platform_python_implementation": "CPython",
+        "implementation_name": "cpython", "extra": "",
+    }  # fmt: skip
+    learner = pins("learner", here)
+    assert len({"tensorflow", "tensorflow-cpu"} & set(learner)) == 1
+    for name in ("learner", "test", "hub"):
+        pinned = pins(name, here)
+        assert learner.items() <= pinned.items()
+        for need in map(Requirement, PROJECT["dependencies"] + PROJECT["optional-dependencies"].get(name, [])):
+            if need.marker is None or need.marker.evaluate(here):
+                version = pinned.get(canonicalize_name(need.name), "missing")
+                assert version in need.specifier, f"{need.name} is {version} in {name}.txt: run make lock"
 
 
-def test_badges_and_links_to_this_repository_point_at_files_that_exist():
-    cells = [cell.source for path in PATHS for cell in code_cells(read(path))]
-    named = own_links("\n".join([*texts().values(), *cells]))
-    assert len(named) >= 6 * len(PATHS)  # Binder and Colab in README and notebook; page and glossary in the notebook
-    assert not [name for name in named if not (ROOT / name).is_file()]
+def test_conda_and_binder_install_the_lock_for_one_python():
+    conda = yaml.safe_load(text_of("environment.yml"))
+    assert conda["dependencies"][-1] == {"pip": ["-r requirements/learner.txt"]}
+    assert text_of("binder/requirements.txt") == "-r ../requirements/learner.txt\n"
+    (python,) = [item for item in conda["dependencies"] if str(item).startswith("python=")]
+    assert python.replace("=", "-") == text_of("binder/runtime.txt").strip()
+    assert python.removeprefix("python=") in SpecifierSet(PROJECT["requires-python"])
+    steps = re.findall(r"^#     (.+)$", text_of("environment.yml"), re.MULTILINE)
+    assert len(steps) == 4
+    assert "\n".join(steps) in text_of("README.md"), "the steps in environment.yml are those of the README"
 
 
-def test_citation_changelog_and_pyproject_name_the_same_release():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert citation["version"] == PROJECT["version"]
-    assert (citation["license"], citation["authors"]) == (PROJECT["license"], PROJECT["authors"])
-    assert citation["repository-code"] == PROJECT["urls"]["Repository"]
-    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    first, newest, *_ = re.findall(r"^## (.+)$", changelog, re.MULTILINE)
-    assert (first, newest) == ("Unreleased", f"{PROJECT['version']} - {citation['date-released']}")
-    kinds = set(re.findall(r"^### (.+)$", changelog, re.MULTILINE))
-    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}  # of Keep a Changelog
+def test_the_hubs_limits_agree_and_leave_room_for_what_was_measured():
+    values = yaml.safe_load(text_of("hub/kubernetes.yaml"))["singleuser"]
+    config = text_of("hub/jupyterhub_config.py")
+    assert f'mem_limit = "{values["memory"]["limit"]}"' in config
+    assert f"cpu_limit = {values['cpu']['limit']}" in config
+    for name, value in values["extraEnv"].items():
+        assert f'"{name}": "{value}"' in config
+        assert value == str(values["cpu"]["limit"])
+    found = re.findall(r"^\| MiB .*\| ([\d,]+) \|$", text_of("docs/measurements/hub.md"), re.MULTILINE)
+    most = max(float(number.replace(",", "")) for number in found)
+    assert most < float(values["memory"]["guarantee"].removesuffix("M")) * 1e6 / 2**20
 
 
-MAY_WRITE = {"learner": {"contents"}, "publish": {"pages", "id-token"}, "release": {"contents", "actions"}}
+def test_the_link_for_students_opens_the_first_notebook_in_the_folder_that_it_fetches():
+    (link,) = map(urlsplit, re.findall(r"https://HUB\S+", text_of("hub/README.md")))
+    query = dict(parse_qsl(link.query))
+    assert link.path == "/hub/user-redirect/git-pull"
+    assert (query["repo"], query["branch"]) == (f"https://github.com/{links.address()}", links.LEARNERS)
+    assert query["urlpath"] == f"lab/tree/{query['targetpath']}/notebooks/{PATHS[0].name}"
 
 
-def test_workflows_may_only_read_unless_they_publish():
-    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
-        workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
-        assert workflow["permissions"] == {"contents": "read"}, path.name
-        for name, job in workflow["jobs"].items():
-            assert set(job.get("permissions", {})) == MAY_WRITE.get(name, set()), (path.name, name)
-            commands = " ".join(str(step.get("run", "")) for step in job.get("steps", []))
-            assert set(re.findall(r"\bmake ([a-z]+)", commands)) <= TARGETS
+def test_the_hubs_image_is_built_from_what_is_there():
+    image = text_of("hub/Dockerfile")
+    copied = " ".join(re.findall(r"^COPY (.+) \S+$", image, re.MULTILINE)).split()
+    assert {"pyproject.toml", "helpers", "hub", "requirements/hub.txt"} <= set(copied)
+    assert all((ROOT / name).exists() for name in copied)
+    shared = re.search("CIFAR10_SHARED=(.+)", image)[1]
+    assert f"CIFAR10_SHARED:-{shared}" in text_of("hub/install")
+    assert f'"CIFAR10_SHARED": "{shared}"' in text_of("hub/jupyterhub_config.py")
+    for name in ("hub/install", "binder/postBuild", ".ci/run"):
+        assert os.access(ROOT / name, os.X_OK) or sys.platform == "win32"
+
+
+@pytest.mark.parametrize("found", ["2.19.0", "2.20.0", "3.0.0"])
+def test_colab_gets_the_data_or_is_told_that_its_tensorflow_does_not_do(found, monkeypatch):
+    fetched = []
+    monkeypatch.setattr(colab, "version", {"tensorflow": found}.__getitem__)
+    monkeypatch.setattr(colab, "find_data", lambda: fetched.append("data"))
+    if found == "2.20.0":
+        colab.prepare()
+    else:
+        with pytest.raises(
+            colab.VersionError, match=rf"^This runtime has TensorFlow {found}; the series needs .*2\.20"
+        ):
+            colab.prepare()
+    assert fetched == ["data"] * (found == "2.20.0")
+
+
+def test_every_command_and_every_file_that_the_text_names_exists():
+    targets = set(re.findall(r"^([a-z-]+):.*##", text_of("Makefile"), re.MULTILINE))
+    for document, text in prose().items():
+        code = "\n".join(re.findall(r"`[^`]+`|```.*?```", text, re.DOTALL))
+        assert set(re.findall(r"\bmake ([a-z]+)\b", code)) <= targets, document
+        for target in re.findall(r"\]\((?![a-z]+:|#)([^)\s#]+)[^)]*\)", text):
+            assert (document.parent / target).exists(), f"{document.name}: {target} leads nowhere"
 
 
 def test_table_badges_and_address_are_those_of_pyproject():
     assert links.main(["--check"]) == 0
-
-
-def test_the_readmes_picture_is_the_one_in_notebook_7():
-    path = next(path for path in PATHS if path.name.startswith("07"))
-    saved = base64.b64encode((ROOT / "docs" / "templates.png").read_bytes()).decode()
-    drawn = [output.get("data", {}).get("image/png", "") for output in tagged(read(path), "picture").outputs]
-    assert saved in ["".join(picture.split()) for picture in drawn]
 
 
 def test_one_command_moves_the_address_in_all_files_that_name_it():
@@ -187,6 +149,18 @@ def test_one_command_moves_the_address_in_all_files_that_name_it():
     assert sum("someone/elsewhere" in text for text in written.values()) > len(PATHS) + 5
 
 
+def test_the_changelogs_newest_release_is_the_projects():
+    first, newest, *_ = re.findall(r"^## (.+)$", text_of("CHANGELOG.md"), re.MULTILINE)
+    released = yaml.safe_load(text_of("CITATION.cff"))["date-released"]
+    assert (first, newest) == ("Unreleased", f"{PROJECT['version']} - {released}")
+
+
+def test_the_readmes_picture_is_the_one_in_notebook_7():
+    saved = base64.b64encode((ROOT / "docs" / "templates.png").read_bytes()).decode()
+    outputs = tagged(read(PATHS[6]), "picture").outputs
+    assert saved in ["".join(output.get("data", {}).get("image/png", "").split()) for output in outputs]
+
+
 def test_nothing_points_at_somebodys_machine_and_nothing_is_large():
     for path in tracked_files():
         assert path.stat().st_size < 3_000_000, path
@@ -196,10 +170,16 @@ def test_nothing_points_at_somebodys_machine_and_nothing_is_large():
 
 
 def test_the_half_day_plan_states_the_notebooks_own_minutes():
-    guide = (ROOT / "coursework" / "README.md").read_text(encoding="utf-8")
+    guide = text_of("coursework/README.md")
     plan = guide[guide.index("**Half a day**") : guide.index("**Two weeks**")]
-    stated = dict(re.findall(r"(\d+) \((\d+)(?: minutes)?\)", plan))
+    stated = re.findall(r"(\d+) \((\d+)(?: minutes)?\)", plan)
     assert len(stated) >= 4
-    for number, minutes in stated.items():
-        (path,) = [path for path in PATHS if path.name.startswith(f"{int(number):02d}_")]
-        assert f"about {minutes} minutes" in read(path).cells[0].source
+    for number, minutes in stated:
+        assert f"about {minutes} minutes" in read(PATHS[int(number) - 1]).cells[0].source
+
+
+def test_pre_commit_uses_the_tools_at_the_versions_of_the_lock():
+    lock = text_of("requirements/test.txt")
+    for repository in yaml.safe_load(text_of(".pre-commit-config.yaml"))["repos"]:
+        for hook in repository["hooks"]:
+            assert f"\n{hook['additional_dependencies'][0]} \\\n" in lock

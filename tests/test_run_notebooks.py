@@ -1,28 +1,25 @@
-"""`make run` and `make refresh`: what they write, what they say, and how they fail."""
+"""`make run`, `make refresh` and the hook before a commit: what they write, what they say, and how they fail."""
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from tests.series import PATHS, code_cells, read
 from tools import run_notebooks
-
-pytestmark = pytest.mark.slow
+from tools.tidy import LIVE, tidy
 
 
 @pytest.fixture
 def series(tmp_path, monkeypatch):
     """Return a function that writes a notebook of code cells, (source, tags), into a series of its own."""
-    folder = tmp_path / "notebooks"
-    folder.mkdir()
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "docs").mkdir()
     monkeypatch.setattr(run_notebooks, "ROOT", tmp_path)
-    monkeypatch.setattr(run_notebooks, "NOTEBOOKS", folder)
-    monkeypatch.setattr(run_notebooks, "BUILD", tmp_path / "_build")
-    monkeypatch.setattr(run_notebooks, "PICTURE", tmp_path / "docs" / "templates.png")
 
     def write(name, *cells):
-        notebook = nbformat.v4.new_notebook()
-        notebook.cells = [nbformat.v4.new_code_cell(source, metadata={"tags": tags}) for source, tags in cells]
-        nbformat.write(notebook, folder / name)
-        return folder / name
+        path = tmp_path / "notebooks" / name
+        nbformat.write(new_notebook(cells=[new_code_cell(code, metadata={"tags": tags}) for code, tags in cells]), path)
+        return path
 
     return write
 
@@ -32,32 +29,27 @@ def run(monkeypatch, *arguments):
     return run_notebooks.main()
 
 
-def test_run_leaves_copies_and_a_table_and_the_notebooks_as_they_were(series, monkeypatch, capsys, tmp_path):
-    path = series("01_a.ipynb", ("x = 6 * 7", []), ("print('noise')\nprint('the answer is', x)", ["headline"]))
-    before = path.read_bytes()
-    assert run(monkeypatch) == 0
-    table = capsys.readouterr().out
-    assert "01_a" in table
-    assert "the answer is 42" in table
-    assert "noise" not in table
-    assert path.read_bytes() == before
-    executed = nbformat.read(tmp_path / "_build" / "01_a.ipynb", as_version=4)
-    assert [cell.execution_count for cell in executed.cells] == [1, 2]
-    assert "the answer is 42" in executed.cells[1].outputs[0].text
-
-
-def test_a_failing_notebook_is_named_and_the_others_still_run(series, monkeypatch, capsys):
+@pytest.mark.slow
+def test_run_leaves_copies_and_a_table_and_names_the_notebook_that_fails(series, monkeypatch, capsys, tmp_path):
     series("01_a.ipynb", ("1 / 0", []))
-    series("02_b.ipynb", ("print('well')", ["headline"]))
+    path = series("02_b.ipynb", ("x = 6 * 7", []), ("print('noise')\nprint('the answer is', x)", ["headline"]))
+    before = path.read_bytes()
     assert run(monkeypatch, "08") == 1
     assert "There are 01_a, 02_b." in capsys.readouterr().err
     assert run(monkeypatch) == 1
     said = capsys.readouterr()
     assert "failed: ZeroDivisionError: division by zero" in said.out
-    assert "well" in said.out
-    assert "01_a.ipynb" in said.err
+    assert "the answer is 42" in said.out
+    assert "noise" not in said.out
+    assert "01_a.ipynb stopped" in said.err
+    assert path.read_bytes() == before
+    executed = nbformat.read(tmp_path / "_build" / "02_b.ipynb", as_version=4)
+    assert [cell.execution_count for cell in executed.cells] == [1, 2]
+    assert "the answer is 42" in executed.cells[1].outputs[0].text
+    assert run(monkeypatch, "02") == 0
 
 
+@pytest.mark.slow
 def test_refresh_keeps_outputs_without_progress_bars_and_saves_the_picture(series, monkeypatch, tmp_path):
     bar = (
         "import time\nfrom helpers import progress_bar\nbar = progress_bar(range(4))\n"
@@ -71,3 +63,18 @@ def test_refresh_keeps_outputs_without_progress_bars_and_saves_the_picture(serie
     assert (printed.name, printed.text) == ("stdout", "step 0\nstep 1\nstep 2\nstep 3\ndone\n")
     assert saved.cells[1].outputs[0].metadata["image/png"]["alt"] == "An empty figure."
     assert (tmp_path / "docs" / "templates.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[:2])
+def test_what_changes_by_itself_is_stripped_and_outputs_are_kept(path):
+    committed, timing = path.read_text(encoding="utf-8"), {"iopub.execute_input": "2026-01-01T00:00:00.000000Z"}
+    assert tidy(read(path)) == committed
+    dirty = read(path)
+    dirty.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {"a": 1}}}
+    dirty.metadata["language_info"] = {"name": "python", "version": "3.12.1", "file_extension": ".py"}
+    for cell in dirty.cells:
+        cell.metadata |= {"execution": timing, "ExecuteTime": timing, "scrolled": True, "collapsed": False}
+    first, second, *_ = code_cells(dirty)
+    first.outputs.append(new_output("display_data", data={LIVE: {"model_id": "a"}}))
+    second.outputs.append(new_output("stream", name="stderr", text="\r 50%|█ | 1/2\r            \r"))
+    assert tidy(dirty) == committed

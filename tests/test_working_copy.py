@@ -16,8 +16,6 @@ def series(tmp_path, monkeypatch):
     for name in ("01_a", "02_b"):
         write(tmp_path / "notebooks" / f"{name}.ipynb", f"print({name!r})")
     monkeypatch.setattr(working_copy, "ROOT", tmp_path)
-    monkeypatch.setattr(working_copy, "SERIES", tmp_path / "notebooks")
-    monkeypatch.setattr(working_copy, "COPIES", tmp_path / "my-notebooks")
     return tmp_path / "notebooks", tmp_path / "my-notebooks"
 
 
@@ -60,21 +58,17 @@ def test_a_copy_has_no_outputs_and_follows_the_series_until_it_is_the_learners(s
 
 def test_where_both_have_changed_both_are_kept_and_one_sentence_says_so(series, capsys):
     notebooks, copies = series
-    working_copy.main([])
-    mine = change(copies / "01_a.ipynb", "print('mine')")
-    write(notebooks / "01_a.ipynb", "print('better')")
-    working_copy.main([])
-    assert (copies / "01_a.ipynb").read_text(encoding="utf-8") == mine
-    assert sources(copies)["01_a.new.ipynb"] == "print('better')"
-    (said,) = capsys.readouterr().err.splitlines()
-    assert said.endswith("my-notebooks/01_a.new.ipynb")
-    working_copy.main([])
-    assert capsys.readouterr().err == ""
-    change(copies / "01_a.new.ipynb", "print('mine too')")
-    write(notebooks / "01_a.ipynb", "print('last')")
-    working_copy.main([])
-    assert sources(copies)["01_a.new.ipynb"] == "print('mine too')"
-    assert sources(copies)["01_a.new.new.ipynb"] == "print('last')"
+    for name in ("01_a.ipynb", "01_a.new.ipynb"):
+        working_copy.main([])
+        assert capsys.readouterr().err == ""
+        mine = change(copies / name, "print('mine')")
+        write(notebooks / "01_a.ipynb", f"print('better than {name}')")
+        working_copy.main([])
+        assert (copies / name).read_text(encoding="utf-8") == mine
+        beside = name.replace(".ipynb", ".new.ipynb")
+        assert sources(copies)[beside] == f"print('better than {name}')"
+        (said,) = capsys.readouterr().err.splitlines()
+        assert said.endswith(f"my-notebooks/{beside}")
 
 
 @pytest.mark.parametrize("text", ["", '{"cells": 3, "nbformat": 4}'])
@@ -88,13 +82,10 @@ def test_a_file_that_is_no_notebook_is_the_learners(series, text):
 
 
 def test_the_notebook_that_is_asked_for_is_named_and_a_wrong_one_told_in_a_sentence(series, capsys):
-    for arguments, code, said in (
-        (["02"], 0, ("02_b.ipynb\n", "")),
-        (["--name"], 0, ("01_a.ipynb\n", "")),
-        (["zz"], 1, ("", "No notebook begins with zz. There are 01_a, 02_b.\n")),
-    ):
-        assert working_copy.main(arguments) == code
-        assert capsys.readouterr() == said
+    assert working_copy.main(["02"]) == 0
+    assert capsys.readouterr() == ("02_b.ipynb\n", "")
+    assert working_copy.main(["zz"]) == 1
+    assert capsys.readouterr() == ("", "No notebook begins with zz. There are 01_a, 02_b.\n")
 
 
 def test_the_branch_holds_the_same_notebooks_and_all_else_of_the_series(tmp_path, monkeypatch):

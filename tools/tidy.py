@@ -4,6 +4,7 @@ python -m tools.tidy NOTEBOOK ...     what the hook does before each commit
 """
 
 import sys
+from pathlib import Path
 
 import nbformat
 
@@ -22,37 +23,23 @@ def without_bars(text: str) -> str:
     return "\n".join(lines)
 
 
-def tidy(notebook) -> None:
-    """Drop from `notebook` what differs from run to run without meaning anything."""
+def tidy(notebook) -> str:
+    """Drop from `notebook` what differs from run to run without meaning anything; return it as its file holds it."""
     notebook.metadata.pop("widgets", None)
     notebook.metadata["kernelspec"] = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
         for name in NOTED:
             cell.metadata.pop(name, None)
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream":
+                output.text = without_bars(output.text)
+            output.get("data", {}).pop(LIVE, None)
         if cell.cell_type == "code":
-            for output in cell.outputs:
-                if output.output_type == "stream":
-                    output.text = without_bars(output.text)
-                output.get("data", {}).pop(LIVE, None)
-            cell.outputs = [output for output in cell.outputs if output.get("text") or output.get("data")
-                            or output.output_type == "error"]  # fmt: skip
-
-
-def main(paths: list[str]) -> int:
-    """Tidy each notebook that needs it; return 1 if one did, as a hook has to."""
-    changed = 0
-    for path in paths:
-        with open(path, encoding="utf-8", newline="") as file:
-            text = file.read()
-        notebook = nbformat.reads(text, as_version=4)
-        tidy(notebook)
-        if (tidied := nbformat.writes(notebook) + "\n") != text:
-            changed = 1
-            with open(path, "w", encoding="utf-8", newline="\n") as file:
-                file.write(tidied)
-    return changed
+            cell.outputs = [each for each in cell.outputs if {"text", "data", "ename"} & {k for k in each if each[k]}]
+    return nbformat.writes(notebook) + "\n"
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    for path in map(Path, sys.argv[1:]):  # pre-commit sees by itself whether one has changed
+        path.write_text(tidy(nbformat.read(path, as_version=4)), encoding="utf-8", newline="\n")

@@ -1,7 +1,6 @@
 """The learner's copy of the series: notebooks without outputs, so that no answer is seen before the prediction.
 
     python -m tools.working_copy [05]             bring my-notebooks/ up to date; print the notebook that begins with 05
-    python -m tools.working_copy --name [05]      only print that name
     python -m tools.working_copy --branch NAME    commit the same notebooks to a branch; Binder, Colab and hubs open it
 
 What a learner has changed is never overwritten: a copy that they have not changed follows the series, and where they
@@ -22,8 +21,6 @@ import nbformat
 from helpers.files import write_file
 
 ROOT = Path(__file__).resolve().parents[1]
-SERIES = ROOT / "notebooks"
-COPIES = ROOT / "my-notebooks"
 MADE_FROM = "made_from"
 
 
@@ -49,29 +46,28 @@ def update(text: str, series: str, target: Path) -> Path | None:
     Returns:
         The file that was written, None where everything was up to date.
     """
-    try:
-        mine = nbformat.read(target, as_version=4)
-        made_from, now = mine.metadata.get(MADE_FROM), fingerprint(mine)
-    except FileNotFoundError:
-        made_from = now = None
-    except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError):
-        made_from, now = None, "no notebook, but the learner's"
-    if series in (made_from, now):
-        return None
-    if made_from != now:
-        return update(text, series, target.with_name(f"{target.stem}.new.ipynb"))
+    if target.exists():
+        try:
+            mine = nbformat.read(target, as_version=4)
+            made_from, now = mine.metadata.get(MADE_FROM), fingerprint(mine)
+        except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError):
+            made_from, now = None, "no notebook, but the learner's"
+        if series in (made_from, now):
+            return None
+        if made_from != now:
+            return update(text, series, target.with_name(f"{target.stem}.new.ipynb"))
     return write_file(target, text.encode())
 
 
-def update_all() -> None:
+def update_all(copies: Path) -> None:
     """Bring my-notebooks/ up to date, and say in a sentence each where a learner's own notebook was left alone."""
-    COPIES.mkdir(exist_ok=True)
-    for path in sorted(SERIES.glob("*.ipynb")):
-        written = update(*cleared(path.read_text(encoding="utf-8")), COPIES / path.name)
+    copies.mkdir(exist_ok=True)
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        written = update(*cleared(path.read_text(encoding="utf-8")), copies / path.name)
         if written and written.name != path.name:
             print(
                 f"{path.name} is new in the series and you have changed your copy, so the new one lies beside it: "
-                f"{COPIES.name}/{written.name}",
+                f"{copies.name}/{written.name}",
                 file=sys.stderr,
             )
 
@@ -107,22 +103,20 @@ def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("only", nargs="?", default="", help="the beginning of a notebook's name, such as 05")
-    parser.add_argument("--name", action="store_true", help="copy nothing, only print the notebook's name")
     parser.add_argument("--branch", help="commit the cleared notebooks to this branch instead")
     options = parser.parse_args(arguments)
     if options.branch:
         print(commit_to(options.branch))
         return 0
-    names = [path.name for path in sorted(SERIES.glob("*.ipynb"))]
+    names = [path.name for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
     found = [name for name in names if name.startswith(options.only)]
-    if not found:
-        print(f"No notebook begins with {options.only}. There are {', '.join(name[:-6] for name in names)}.",
-              file=sys.stderr)  # fmt: skip
-        return 1
-    if not options.name:
-        update_all()
-    print(found[0])
-    return 0
+    if found:
+        update_all(ROOT / "my-notebooks")
+        print(found[0])
+    else:
+        there = ", ".join(name.removesuffix(".ipynb") for name in names)
+        print(f"No notebook begins with {options.only}. There are {there}.", file=sys.stderr)
+    return int(not found)
 
 
 if __name__ == "__main__":
