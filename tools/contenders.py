@@ -20,6 +20,7 @@ from tools.memory import peak_memory
 
 RATE, POST_RATE, BATCH = 0.3, 0.005, 100
 BATCHES = {1: 500, 10: 500, 100: 500, 1_000: 50, 10_000: 5}  # batch size: steps that are timed
+SWEPT = ("ours", "numpy", "function", "keras")  # with oneDNN, these are timed with batches of all sizes
 
 
 # Each contender is a function of the images, labels and mean that returns fit(batches, rates), which trains from zero
@@ -185,11 +186,6 @@ def _with_onednn() -> bool:
     return os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1"
 
 
-def swept(variant: tuple[str, bool]) -> bool:
-    """Tell whether a contender, with oneDNN or without, is timed with batches of many sizes."""
-    return variant in {("ours", True), ("numpy", True), ("function", True), ("keras", True)}
-
-
 def rates_of(steps: int) -> np.ndarray:
     """Return the learning rate of each step, falling to 0."""
     return (RATE * (1 - np.arange(steps) / steps)).astype(np.float32)
@@ -230,29 +226,25 @@ def parts_of_a_step(fit, batches, rates) -> dict[str, float]:
 
 def measure(name: str, folder: Path, steps: int) -> dict:
     """Return what a contender takes: nothing where its library is absent."""
-    images, labels, images_test, labels_test, mean = (
-        np.load(folder / f"{part}.npy", mmap_mode="r")
-        for part in ("images", "labels", "images_test", "labels_test", "mean")
-    )
-    batches = {size: np.load(folder / f"{size}.npy") for size in BATCHES}
+    data = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
     try:
-        fit = CONTENDERS[name](images, labels, mean)
+        fit = CONTENDERS[name](data["images"], data["labels"], data["mean"])
     except ImportError:
         return {}
-    found = {"first": timed(fit, batches[BATCH][:1], rates_of(1))}
-    several = batches[BATCH][:steps], rates_of(steps)
-    weights, biases = fit(*several)  # which also touches all of the data once
-    found |= {"peak": peak_memory(os.getpid()), "seconds": timed(fit, *several)}
-    right = (_float32(images_test, mean) @ weights + biases).argmax(axis=1) == labels_test
-    found["accuracy"] = float(right.mean())
-    if swept((name, _with_onednn())):
+    batches, rates = data[f"{BATCH}"][:steps], rates_of(steps)
+    found = {"first": timed(fit, batches[:1], rates_of(1))}
+    weights, biases = fit(batches, rates)  # which also touches all of the data once
+    found |= {"peak": peak_memory(os.getpid()), "seconds": timed(fit, batches, rates)}
+    scores = _float32(data["images_test"], data["mean"]) @ weights + biases
+    found["accuracy"] = float((scores.argmax(axis=1) == data["labels_test"]).mean())
+    if name in SWEPT and _with_onednn():
         for size, count in BATCHES.items():
-            few = batches[size][:count], rates_of(count)
+            few = data[f"{size}"][:count], rates_of(count)
             fit(*few)
             found[f"cost {size}"] = 1e6 * timed(fit, *few) / count / size
     if name == "ours":
         found["rate"] = matmul_rate()
-        found["parts"] = parts_of_a_step(fit, batches[BATCH][:200], rates_of(200))
+        found["parts"] = parts_of_a_step(fit, batches[:200], rates[:200])
     return found
 
 
