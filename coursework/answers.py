@@ -3,7 +3,6 @@
 An answer is the code of its cell, or a patch of the model answer: pieces of text in turn with what takes their place.
 """
 
-_A1_SQUARES = "def squared_distances(images, means):\n    return "
 _A2_STABLE = "np.exp(logits - np.max(logits, axis=1, keepdims=True))"
 _A2_WHOLE = "(powers / powers.sum(axis=1, keepdims=True) - truth) / len(labels)"
 _A2_SCALED = "(logits - np.max(logits, axis=1, keepdims=True)) / temperature"
@@ -46,7 +45,7 @@ def divide(labels, per_class, seed):
     return Parts(np.delete(np.arange(len(labels)), held).tolist(), np.sort(held))
 """,
     "a1-q4": ("others.mean(axis=0)", "(images.sum(axis=0) - own.sum(axis=0)) / len(others)"),
-    "a1-q5": _A1_SQUARES + "np.stack([((images - mean) ** 2).sum(axis=1) for mean in means], axis=1)",
+    "a1-q5": "squared_distances = lambda images, means: np.array([((images - mean) ** 2).sum(1) for mean in means]).T",
     "a1-q6": ("np.mean(answers_learn == labels_learn)", "(answers_learn == labels_learn).sum() / 5_000"),
     "a2-q1": (_A2_SCALED, "logits / temperature", "np.exp(scaled)", "np.exp(scaled - scaled.max(1)[:, None])"),
     "a2-q2": ("np.log(np.exp(shifted).sum(axis=1, keepdims=True))", "np.logaddexp.reduce(shifted, axis=1)[:, None]"),
@@ -61,16 +60,8 @@ def divide(labels, per_class, seed):
     "a3-q5": ("np.concatenate(columns, axis=1)", "rng.permuted(np.concatenate(columns, axis=1), axis=1)"),
     "a3-q6": ("return best, accuracies", "return np.int64(best), np.array(accuracies)"),
     "a3-q7": ("0.2 * (1", "0.15 * (1", "print(", "final_weights = final_weights.numpy()\nprint("),
-    "a4-q1": (
-        "def smooth(values, memory):\n    weights = memory ** np.arange(len(values))\n"
-        "    return [np.average(values[: k + 1], weights=weights[k::-1]) for k in range(len(values))]"
-    ),
-    "a4-q2": (
-        "abs(k - (coins - k)) >= abs(b - c)",
-        "k <= min(b, c) or k >= max(b, c)",
-        "return",
-        "return np.float64(1) *",
-    ),
+    "a4-q1": ("np.array(means)", "[*np.float32(means)]"),
+    "a4-q2": ("abs(k - (coins - k)) >= abs(b - c)", "k <= min(b, c) or k >= max(b, c)", "return", "return 1.0 *"),
     "a4-q3": ('return "diverges"', 'return np.str_("diverges")'),
     "a4-q4": (_A4_ALIKE, "(b - c) ** 2 <= 4 * (b + c)", "min(good, key", "min(good.tolist(), key"),
     "a4-q5": (
@@ -91,206 +82,123 @@ def divide(labels, per_class, seed):
     "a6-q2": ("program.replace(ill, well)", "well.join(program.split(ill)) + '\\n'"),
     "a6-q3": ("return not (", "return np.bool_(not (", "and shown)", "and shown))"),
 }
-# The first of a question is also tried beside right answers to the other questions.
+# By question and what is wrong. The first of a question is also tried beside right answers to the others.
 WRONG = {
-    "a1-q1": {
-        "upside down": ("[:, :, ::-1]", "[::-1, :, ::-1]"),
-        "rows and columns exchanged": ("(0, 2, 1)", "(2, 0, 1)"),
-        "the first byte as label": ("record[-1]", "record[0]"),
-        "another type": ("[:, :, ::-1]", "[:, :, ::-1] / 1.0"),
-    },
-    "a1-q2": {
-        "red first": ("(2 - colour)", "colour"),
-        "row and column exchanged": ("96 * row", "96 * column", "+ column", "+ row"),
-    },
-    "a1-q3": {
-        "the first of each class": ("order[labels[order] == c]", "np.flatnonzero(labels == c)"),
-        "20 built in": ("[:per_class]", "[:20]"),
-        "with replacement": ("[:per_class]", "[np.random.default_rng(seed).integers(20, size=per_class)]"),
-    },
-    "a1-q4": {
-        "the sign": ("own.mean(axis=0) - others.mean(axis=0)", "others.mean(axis=0) - own.mean(axis=0)"),
-        "against the average of all": ("images[labels != c]", "images"),
-        "sums in uint8": ("own.mean(axis=0)", "own.sum(axis=0, dtype=np.uint8) / len(own)"),
-    },
-    "a1-q5": {
-        "squares in uint8": ("images = images.astype(np.float64)\n", "pass\n"),
-        "half precision": ("np.float64", "np.float16"),
-        "labels": ("own[:, None] - 2 * images @ means.T + others", "(others - 2 * images @ means.T).argmin(axis=1)"),
-        "the averages known": ("means.T", "globals()['means'].T"),
-    },
-    "a1-q6": {
-        "practised images in both": ("np.mean(answers_check == labels_check)", "learn_accuracy"),
-        "a neighbour's number": ("np.mean(answers_learn == labels_learn)", "0.271"),
-    },
-    "a2-q1": {
-        "over the images": ("powers.sum(axis=1, keepdims=True)", "powers.sum(axis=0, keepdims=True)"),
-        "temperature ignored": (" / temperature", ""),
-        "unstable": (_A2_SCALED, "logits / temperature"),
-        "stable for one row only": ("np.max(logits, axis=1, keepdims=True)", "np.max(logits)"),
-    },
-    "a2-q2": {
-        "the sign": ("-np.mean", "np.mean"),
-        "ten classes": ("logs.mean(axis=1)", "logs.sum(axis=1) / 10"),
-        "a little added": ("shifted - np.log(np.exp(shifted)", "np.log(1e-12 + np.exp(shifted) / np.exp(shifted)"),
-    },
-    "a2-q4": {
-        "not shared among the images": (" / len(labels)", ""),
-        "the sign": (_A2_WHOLE, "-" + _A2_WHOLE),
-        "no smoothing": ("(1 - smoothing) * np.eye(count)[labels] + smoothing / count", "np.eye(count)[labels]"),
-        "the whole on the true class": ("(1 - smoothing) * np.eye", "np.eye"),
-        "unstable": (_A2_STABLE, "np.exp(logits)"),
-    },
-    "a2-q5": {
-        "no decay": (" + decay * weights", ""),
-        "shared among the images once more": ("pixels.T @ by_logits", "pixels.T @ by_logits / len(pixels)"),
-        "the biases decay too": ("by_logits.sum(axis=0)", "by_logits.sum(axis=0) + decay"),
-    },
-    "a2-q6": {
-        "half of it": ("2e-5", "4e-5"),
-        "up only": ("weights - 1e-5 * direction", "weights", "2e-5", "1e-5"),
-        "by formula": "slope = lambda loss, weights, direction: np.sum(2 * weights * direction)",
-        "in place": ("above = loss", "weights += 1e-9 * direction\n    above = loss"),
-    },
-    "a2-q7": {
-        "without momentum": ("momentum * velocity - ", "-"),
-        "an average": ("- learning_rate *", "- (1 - momentum) * learning_rate *"),
-        "looking ahead": ("gradient(weights)", "gradient(weights + momentum * velocity)"),
-        "the start changed": ("weights = weights + velocity", "weights += velocity"),
-    },
-    "a3-q1": {
-        "a sum": (_A3_FAIR, "tf.reduce_sum(counts * losses)"),
-        "shared among the images": (_A3_FAIR, "tf.reduce_mean(counts * losses)"),
-        "weights of the answers": ("class_weights, labels", "class_weights, tf.argmax(logits, 1)"),
-    },
-    "a3-q2": {
-        "one too many": ("k=count", "k=count + 1"),
-        "a count": ("tf.reduce_mean", "tf.reduce_sum"),
-        "the best only": ("k=count", "k=1"),
-    },
-    "a3-q3": {
-        "the sign": ("return tape", "return -tape"),
-        "not watched": ("tape.watch(pixels)", "pass"),
-        "of each image's own loss": ("(loss, pixels)", "(loss, pixels) * len(labels)"),
-    },
-    "a3-q4": {
-        "not clipped": (_A3_CLIP, "pass"),
-        "no graph": ("@tf.function\n", ""),
-        "each on its own": (_A3_CLIP, "gradient = [tf.clip_by_norm(one, limit) for one in gradient]"),
-        "always of that length": (_A3_CLIP, "rate = rate * limit / tf.linalg.global_norm(gradient)"),
-    },
-    "a3-q5": {
-        "in order": (_A3_DEAL, "[own] * rounds"),
-        "with replacement": ("rng.permutation(own)", "rng.choice(own, len(own))"),
-        "the third round is the first": (_A3_DEAL, "2 * [rng.permutation(own), rng.permutation(own)] + rounds * [own]"),
-        "the first round in order": (_A3_DEAL, "[own] + " + _A3_DEAL),
-        "fixed batches in another order": (
-            "dealt[:wanted].reshape(steps, per_class)",
-            "np.concatenate([rng.permutation(own[: len(own) // per_class * per_class].reshape(-1, per_class)) "
-            "for _ in range(rounds + 9)])[:steps]",
-        ),
-        "the seed ignored": ("default_rng(seed)", "default_rng(0)"),
-    },
-    "a3-q6": {
-        "too late by one": (">= patience", "> patience"),
-        "ties are better": ("> accuracies[best]", ">= accuracies[best]"),
-        "the last": ("return best,", "return number,"),
-        "too early by one": (">= patience", ">= patience - 1"),
-    },
-    "a3-q7": {
-        "not scaled": (_A3_TEST, "images_test[test_rows].astype(np.float32)"),
-        "a neighbour's number": ("np.mean(test_answers == labels_test[test_rows])", "0.378"),
-        "trained on it": (
-            "pixels[batch], labels",
-            _A3_TEST + "[batch % 1000], labels_test[test_rows]",
-            "[batch]\n",
-            "[batch % 1000]\n",
-        ),
-    },
-    "a4-q1": {
-        "from zero": ("total / counts", "total * (1 - memory)"),
-        "a window": "smooth = lambda values, memory: np.convolve(values, np.ones(3) / 3, mode='same')",
-        "from the first value": ("means, total, counts = [], 0.0, 0.0", "means, total, counts = [], values[0] * 9, 9"),
-    },
-    "a4-q2": {
-        "one side": ("abs(k - (coins - k)) >= abs(b - c)", "k >= max(b, c)"),
-        "by the bell curve": (_A4_SHARE, "from math import erfc\n    return erfc(abs(b - c) / (2 * coins) ** 0.5)"),
-        "coins where both are wrong": ("coins = b + c", "coins = b + c + int(np.sum(~first & ~second)) // 9"),
-    },
-    "a4-q3": {
-        "from guessing on": ("1.5 * np.log(10)", "np.log(10)"),
-        "the last loss": ("np.mean(losses[-count:])", "losses[-1]"),
-        "a tenth, however long": ("min(50, len(losses) // 10)", "len(losses) // 10"),
-        "any fall": ("0.97 * before", "before"),
-        "falling before diverging": ("if not last <=", "if last >= before and not last <="),
-        "another limit": ("0.97", "0.9"),
-    },
-    "a4-q4": {
-        "the cheapest": (_A4_ALIKE, "b - c < 9_999"),
-        "one error": ("<= 2 *", "<= 1 *"),
-        "the error of one accuracy": (_A4_ALIKE, "b - c <= 2 * np.sqrt(right[best].sum() * (~right[best]).mean())"),
-        "by training accuracy": ("np.argmax(right.sum(axis=1))", "np.argmax([run['train_accuracy'] for run in runs])"),
-        "the last of equals": ("min(good", "min(good[::-1]"),
-        "the most accurate of equals": ('runs[number]["steps"]', "-right[number].sum()"),
-    },
-    "a4-q5": {
-        "rate 10": _A4_SETTING % (10, 100, 300, 0),
-        "over the budget": _A4_SETTING % (2e-6, 100, 301, 0),
-        "too few steps": _A4_SETTING % (2e-6, 1_000, 30, 0),
-        "weights pulled to nothing": _A4_SETTING % (2e-6, 100, 300, 2e5),
-    },
-    "a5-q1": {
-        "signs exchanged": ("0.5 + 0.5", "0.5 - 0.5"),
-        "scaled by the maximum": ("np.max(np.abs(difference))", "np.max(difference)"),
-        "from lowest to highest": (_A5_SCALED, "(difference - difference.min()) / np.ptp(difference)"),
-        "on the scale of all weights": ("np.max(np.abs(difference))", "np.abs(weights).max()"),
-        "blue first": ("transpose(1, 2, 0)", "transpose(1, 2, 0)[:, :, ::-1]"),
-    },
-    "a5-q2": {
-        "exchanged": ("weights[:, first] - weights[:, second]", "weights[:, second] - weights[:, first]"),
-        "red only": ("leads.reshape(3, 32, 32).sum(axis=0)", "leads[:1_024].reshape(32, 32)"),
-        "flipped": ("sum(axis=0)", "sum(axis=0).T"),
-    },
-    "a5-q3": {
-        "black": ("= 128", "= 0"),
-        "the given images changed": (".copy()", ""),
-        "one too many": ("row + size", "row + size + 1"),
-        "red only": ("[:, :, row", "[:, 0, row"),
-    },
-    "a5-q4": {
-        "the other way round": (_A5_IMAGES, "    return images[:, place]"),
-        "the weights left alone": (_A5_WEIGHTS, "    return weights"),
-        "the weights the other way round": (_A5_WEIGHTS, "    return weights[place]"),
-    },
-    "a5-q5": {
-        "counts": (_A5_SHARE, "table + table.T"),
-        "right answers counted": (_A5_SHARE, "(table + table.T) / (counts[:, None] + counts) + np.diag(table)"),
-        "the class most mistaken": (
-            "np.unravel_index(np.argmax(np.triu(confusion, 1)), (10, 10))",
-            "(wrong := np.sum(table, axis=1) - np.diag(table)).argmax(), table[wrong.argmax()].argmax()",
-        ),
-        "a smaller square": ("10, 10, 12", "10, 10, 9"),
-    },
-    "a6-q1": {
-        "another": ("if ill in program", "if ill not in program"),
-        "no name of the list": ("fault = next", "fault = 'ill, ' + next"),
-        "a number": "fault = 3",
-    },
-    "a6-q2": {
-        "another line too": ("program.replace(ill, well)", "program.replace(ill, well).replace('0.8', '0.7')"),
-        "a line changed, but another": ("program.replace(ill, well)", "program.replace('[45_000:]', '[45_001:]')"),
-        "a line more": ("program.replace(ill, well)", "program.replace(ill, well) + '1'"),
-    },
-    "a6-q3": {
-        "always": "alarm = lambda ran: True",
-        "never": "alarm = lambda ran: False",
-        "at half the accuracy": ("honest > 0.3", "honest > 0.6"),
-    },
+    "a1-q1: upside down": ("[:, :, ::-1]", "[::-1, :, ::-1]"),
+    "a1-q1: rows and columns exchanged": ("(0, 2, 1)", "(2, 0, 1)"),
+    "a1-q2: red first": ("(2 - colour)", "colour"),
+    "a1-q2: row and column exchanged": ("96 * row", "96 * column", "+ column", "+ row"),
+    "a1-q3: the first of each class": ("order[labels[order] == c]", "np.flatnonzero(labels == c)"),
+    "a1-q3: 20 built in": ("[:per_class]", "[:20]"),
+    "a1-q4: the sign": ("own.mean(axis=0) - others.mean(axis=0)", "others.mean(axis=0) - own.mean(axis=0)"),
+    "a1-q4: against the average of all": ("images[labels != c]", "images"),
+    "a1-q4: sums in uint8": ("own.mean(axis=0)", "own.sum(axis=0, dtype=np.uint8) / len(own)"),
+    "a1-q5: squares in uint8": ("images = images.astype(np.float64)\n", "pass\n"),
+    "a1-q5: labels": ("own[:, None] - 2 * images @ means.T + others", "(others - 2 * images @ means.T).argmin(axis=1)"),
+    "a1-q5: the averages known": ("means.T", "globals()['means'].T"),
+    "a1-q6: practised images in both": ("np.mean(answers_check == labels_check)", "learn_accuracy"),
+    "a1-q6: a neighbour's number": ("np.mean(answers_learn == labels_learn)", "0.271"),
+    "a2-q1: over the images": ("powers.sum(axis=1, keepdims=True)", "powers.sum(axis=0, keepdims=True)"),
+    "a2-q1: unstable": (_A2_SCALED, "logits / temperature"),
+    "a2-q1: stable for one row only": ("np.max(logits, axis=1, keepdims=True)", "np.max(logits)"),
+    "a2-q2: the sign": ("-np.mean", "np.mean"),
+    "a2-q2: ten classes": ("logs.mean(axis=1)", "logs.sum(axis=1) / 10"),
+    "a2-q2: a little added": ("shifted - np.log(np.exp(shifted)", "np.log(1e-12 + np.exp(shifted) / np.exp(shifted)"),
+    "a2-q4: not shared among the images": (" / len(labels)", ""),
+    "a2-q4: the sign": (_A2_WHOLE, "-" + _A2_WHOLE),
+    "a2-q4: no smoothing": ("(1 - smoothing) * np.eye(count)[labels] + smoothing / count", "np.eye(count)[labels]"),
+    "a2-q4: unstable": (_A2_STABLE, "np.exp(logits)"),
+    "a2-q5: no decay": (" + decay * weights", ""),
+    "a2-q5: shared among the images once more": ("pixels.T @ by_logits", "pixels.T @ by_logits / len(pixels)"),
+    "a2-q5: the biases decay too": ("by_logits.sum(axis=0)", "by_logits.sum(axis=0) + decay"),
+    "a2-q6: half of it": ("2e-5", "4e-5"),
+    "a2-q6: up only": ("weights - 1e-5 * direction", "weights", "2e-5", "1e-5"),
+    "a2-q6: by formula": "slope = lambda loss, weights, direction: np.sum(2 * weights * direction)",
+    "a2-q6: in place": ("above = loss", "weights += 1e-9 * direction\n    above = loss"),
+    "a2-q7: without momentum": ("momentum * velocity - ", "-"),
+    "a2-q7: looking ahead": ("gradient(weights)", "gradient(weights + momentum * velocity)"),
+    "a2-q7: the start changed": ("weights = weights + velocity", "weights += velocity"),
+    "a3-q1: a sum": (_A3_FAIR, "tf.reduce_sum(counts * losses)"),
+    "a3-q1: weights of the answers": ("class_weights, labels", "class_weights, tf.argmax(logits, 1)"),
+    "a3-q2: one too many": ("k=count", "k=count + 1"),
+    "a3-q2: the best only": ("k=count", "k=1"),
+    "a3-q3: the sign": ("return tape", "return -tape"),
+    "a3-q3: of each image's own loss": ("(loss, pixels)", "(loss, pixels) * len(labels)"),
+    "a3-q4: not clipped": (_A3_CLIP, "pass"),
+    "a3-q4: no graph": ("@tf.function\n", ""),
+    "a3-q4: each on its own": (_A3_CLIP, "gradient = [tf.clip_by_norm(one, limit) for one in gradient]"),
+    "a3-q4: always of that length": (_A3_CLIP, "rate = rate * limit / tf.linalg.global_norm(gradient)"),
+    "a3-q5: in order": (_A3_DEAL, "[own] * rounds"),
+    "a3-q5: with replacement": ("rng.permutation(own)", "rng.choice(own, len(own))"),
+    "a3-q5: the third round is the first": (_A3_DEAL, "2 * [rng.permutation(own) for _ in (1, 2)] + rounds * [own]"),
+    "a3-q5: the first round in order": (_A3_DEAL, "[own] + " + _A3_DEAL),
+    "a3-q5: fixed batches in another order": (
+        "dealt[:wanted].reshape(steps, per_class)",
+        "np.concatenate([rng.permutation(own[: len(own) // per_class * per_class].reshape(-1, per_class)) "
+        "for _ in range(rounds + 9)])[:steps]",
+    ),
+    "a3-q5: the seed ignored": ("default_rng(seed)", "default_rng(0)"),
+    "a3-q6: too late by one": (">= patience", "> patience"),
+    "a3-q6: ties are better": ("> accuracies[best]", ">= accuracies[best]"),
+    "a3-q7: not scaled": (_A3_TEST, "images_test[test_rows].astype(np.float32)"),
+    "a3-q7: a neighbour's number": ("np.mean(test_answers == labels_test[test_rows])", "0.378"),
+    "a3-q7: trained on it": (
+        "pixels[batch], labels",
+        _A3_TEST + "[batch % 1000], labels_test[test_rows]",
+        "[batch]\n",
+        "[batch % 1000]\n",
+    ),
+    "a4-q1: from zero": ("total / counts", "total * (1 - memory)"),
+    "a4-q1: from the first value": ("[], 0.0, 0.0", "[], values[0] * 9, 9"),
+    "a4-q2: one side": ("abs(k - (coins - k)) >= abs(b - c)", "k >= max(b, c)"),
+    "a4-q2: by the bell curve": (_A4_SHARE, "from math import erfc\n    return erfc(abs(b - c) / (2 * coins) ** 0.5)"),
+    "a4-q2: coins where both are wrong": ("coins = b + c", "coins = b + c + int(np.sum(~first & ~second)) // 9"),
+    "a4-q3: from guessing on": ("1.5 * np.log(10)", "np.log(10)"),
+    "a4-q3: the last loss": ("np.mean(losses[-count:])", "losses[-1]"),
+    "a4-q3: a tenth, however long": ("min(50, len(losses) // 10)", "len(losses) // 10"),
+    "a4-q3: any fall": ("0.97 * before", "before"),
+    "a4-q3: falling before diverging": ("if not last <=", "if last >= before and not last <="),
+    "a4-q3: another limit": ("0.97", "0.9"),
+    "a4-q4: the cheapest": (_A4_ALIKE, "b - c < 9_999"),
+    "a4-q4: one error": ("<= 2 *", "<= 1 *"),
+    "a4-q4: the error of one accuracy": (_A4_ALIKE, "b - c <= 2 * np.sqrt(right[best].sum() * (~right[best]).mean())"),
+    "a4-q4: by training accuracy": ("right.sum(axis=1)", "[run['train_accuracy'] for run in runs]"),
+    "a4-q4: the last of equals": ("min(good", "min(good[::-1]"),
+    "a4-q4: the most accurate of equals": ('runs[number]["steps"]', "-right[number].sum()"),
+    "a4-q5: rate 10": _A4_SETTING % (10, 100, 300, 0),
+    "a4-q5: over the budget": _A4_SETTING % (2e-6, 100, 301, 0),
+    "a4-q5: too few steps": _A4_SETTING % (2e-6, 1_000, 30, 0),
+    "a5-q1: signs exchanged": ("0.5 + 0.5", "0.5 - 0.5"),
+    "a5-q1: scaled by the maximum": ("np.max(np.abs(difference))", "np.max(difference)"),
+    "a5-q1: from lowest to highest": (_A5_SCALED, "(difference - difference.min()) / np.ptp(difference)"),
+    "a5-q1: blue first": ("transpose(1, 2, 0)", "transpose(1, 2, 0)[:, :, ::-1]"),
+    "a5-q2: exchanged": ("weights[:, first] - weights[:, second]", "weights[:, second] - weights[:, first]"),
+    "a5-q2: red only": ("leads.reshape(3, 32, 32).sum(axis=0)", "leads[:1_024].reshape(32, 32)"),
+    "a5-q2: flipped": ("sum(axis=0)", "sum(axis=0).T"),
+    "a5-q3: black": ("= 128", "= 0"),
+    "a5-q3: the given images changed": (".copy()", ""),
+    "a5-q3: one too many": ("row + size", "row + size + 1"),
+    "a5-q3: red only": ("[:, :, row", "[:, 0, row"),
+    "a5-q4: the other way round": (_A5_IMAGES, "    return images[:, place]"),
+    "a5-q4: the weights the other way round": (_A5_WEIGHTS, "    return weights[place]"),
+    "a5-q5: counts": (_A5_SHARE, "table + table.T"),
+    "a5-q5: right answers counted": (_A5_SHARE, "(table + table.T) / (counts[:, None] + counts) + np.diag(table)"),
+    "a5-q5: the class most mistaken": (
+        "np.unravel_index(np.argmax(np.triu(confusion, 1)), (10, 10))",
+        "(wrong := np.sum(table, axis=1) - np.diag(table)).argmax(), table[wrong.argmax()].argmax()",
+    ),
+    "a5-q5: a smaller square": ("10, 10, 12", "10, 10, 9"),
+    "a6-q1: another": ("if ill in program", "if ill not in program"),
+    "a6-q1: no name of the list": ("fault = next", "fault = 'ill, ' + next"),
+    "a6-q2: another line too": ("program.replace(ill, well)", "program.replace(ill, well).replace('0.8', '0.7')"),
+    "a6-q2: a line changed, but another": ("program.replace(ill, well)", "program.replace('[45_000:]', '[45_001:]')"),
+    "a6-q3: always": "alarm = lambda ran: True",
+    "a6-q3: never": "alarm = lambda ran: False",
+    "a6-q3: at half the accuracy": ("honest > 0.3", "honest > 0.6"),
 }
-# What can be had from the notebooks: code, or (name that is asked for, notebook, its function).
+# What else can be had from the notebooks, beside WRONG: code, or (name that is asked for, notebook, its function).
 COPIES = {
     "a1-q1": [("decode", "01", "to_image"), "decode = lambda record: (record[0], to_image(record[1:]))"],
-    "a1-q2": ["position = lambda colour, row, column: 1_024 * colour + 32 * row + column"],
     "a1-q3": ["divide = lambda labels, count, seed: split_indices(len(labels), validation=10 * count, seed=seed)"],
     "a1-q4": [
         "contrasts = lambda images, labels: np.array([images[labels == c].mean(0) - images.mean(0) for c in range(10)])"
@@ -305,11 +213,6 @@ COPIES = {
     "a2-q2": [
         "from helpers import cross_entropy\nsmoothed_loss = lambda logits, labels, _: cross_entropy(logits, labels)"
     ],
-    "a2-q4": [
-        "def logits_gradient(logits, labels, smoothing):\n"
-        "    exp = np.exp(logits)\n    shares = exp / exp.sum(axis=1, keepdims=True)\n"
-        "    return (shares - np.eye(logits.shape[1])[labels]) / len(labels)"
-    ],
     "a2-q5": [
         ("gradients", "04", "gradients"),
         "gradients = lambda pixels, errors, *rest: (pixels.T @ errors / len(pixels), errors.mean(axis=0))",
@@ -319,14 +222,6 @@ COPIES = {
     "a2-q7": [("descend", "04", "descend")],
     "a3-q1": [("weighted_loss", "03", "cross_entropy"), "weighted_loss = lambda *given: cross_entropy(*given[:2])"],
     "a3-q2": [("top_accuracy", "03", "compute_accuracy")],
-    "a3-q3": ["pixel_gradient = lambda pixels, labels, weights, biases: pixels @ weights"],
-    "a3-q4": [
-        "@tf.function\ndef train_step(pixels, labels, weights, biases, rate, limit):\n"
-        "    with tf.GradientTape() as tape:\n"
-        "        loss = cross_entropy(compute_logits(pixels, weights, biases), labels)\n"
-        "    by_weights, by_biases = tape.gradient(loss, [weights, biases])\n"
-        "    weights.assign_sub(rate * by_weights)\n    biases.assign_sub(rate * by_biases)\n    return loss"
-    ],
     "a3-q5": [
         "from helpers.softmax import batch_indices\n"
         "def deal_batches(labels, per_class, steps, seed):\n"
@@ -348,24 +243,18 @@ COPIES = {
     "a4-q3": [
         "read_curve = lambda losses: 'diverges' if np.mean(losses[-min(50, len(losses) // 10) :]) > 3.45 else 'settled'"
     ],
-    "a4-q4": ["choose = lambda runs: int(np.argmax([np.mean(run['right']) for run in runs]))"],
     "a4-q5": [_A4_SETTING % (0.3, 100, 300, 0), _A4_SETTING % (0.1, 100, 300, 0.01)],
     "a5-q1": [
         "from helpers import signed_image\n"
         "difference_picture = lambda weights, first, second: signed_image(weights[:, first], abs(weights).max())"
     ],
-    "a5-q2": [
-        "lead_map = lambda pixels, weights, first, second: (pixels * weights[:, first]).reshape(3, 32, 32).sum(axis=0)"
-    ],
     "a5-q3": [("cover", "07", "shift")],
-    "a5-q4": ["shuffle_images = lambda images, order: images[:, order]\nshuffle_weights = lambda w, order: w[order]"],
     "a5-q5": [
         "from helpers import confusion_matrix\n"
         "def hardest_pair(labels, answers):\n    table = confusion_matrix(labels, answers)\n"
         "    np.fill_diagonal(table, 0)\n    return np.unravel_index(table.argmax(), (10, 10))\n"
         "changed = np.mean(answers_of(images) != answers_of(cover(images, 10, 10, 12)))"
     ],
-    "a6-q1": ["fault = faults[0]"],
     "a6-q2": ["mended = clinic.healthy(1)", "mended = clinic.program(9)"],
     "a6-q3": ["alarm = lambda ran: clinic._problem(ran, 0.33) is not None"],
 }

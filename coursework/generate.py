@@ -59,36 +59,25 @@ def students_version(name: str, course: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def archive(notebook: nbformat.NotebookNode, name: str) -> bytes:
-    """Return the zip that holds a students' version and a word on how to open it; the same for the same notebook."""
-    title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
-    files = {
-        f"{name}/{name}.ipynb": nbformat.writes(notebook) + "\n",
-        f"{name}/README.txt": READ_ME.format(title=title, name=name, address=links.address()),
-    }
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as zipped:
-        for path, text in files.items():
-            zipped.writestr(zipfile.ZipInfo(path, date_time=(2020, 1, 1, 0, 0, 0)), text)
-    return packed.getvalue()
-
-
 def main(folder: Path, course: Path) -> int:
     """Write the zips of all assignments of a course into `folder`; return 1 where one would give something away."""
     folder.mkdir(parents=True, exist_ok=True)
     for source in sorted(course.glob("source/*/*.ipynb")):
-        packed = archive(students_version(source.stem, course), source.stem)
-        if given_away := leaks(json.loads(source.read_text(encoding="utf-8")), packed):
-            (course / "release" / source.stem / source.name).unlink()
-            print(f"{source.stem}: not written, for it would give away:", *given_away, sep="\n  ", file=sys.stderr)
+        name, notebook, packed = source.stem, students_version(source.stem, course), io.BytesIO()
+        title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as zipped:
+            zipped.writestr(f"{name}/{name}.ipynb", nbformat.writes(notebook) + "\n")
+            zipped.writestr(f"{name}/README.txt", READ_ME.format(title=title, name=name, address=links.address()))
+        if given_away := leaks(json.loads(source.read_text(encoding="utf-8")), packed.getvalue()):
+            (course / "release" / name / source.name).unlink()
+            print(f"{name}: not written, for it would give away:", *given_away, sep="\n  ", file=sys.stderr)
             return 1
-        path = folder / f"{source.stem}.zip"
-        path.write_bytes(packed)
-        print(f"{path.name}: {len(packed):,} bytes, nothing given away")
+        (folder / f"{name}.zip").write_bytes(packed.getvalue())
+        print(f"{name}.zip: nothing given away")
     print(f"The students' versions: {folder}")
     return 0
 
 
 if __name__ == "__main__":
     given = [Path(argument).resolve() for argument in sys.argv[1:]]
-    sys.exit(main(*(given + [ROOT / "_build" / "coursework", ROOT / "coursework"][len(given) :])))
+    sys.exit(main(*(given or [ROOT / "_build" / "coursework", ROOT / "coursework"])))

@@ -10,7 +10,7 @@ import re
 import zipfile
 
 SECRET = re.compile(r"#+ BEGIN (SOLUTION|HIDDEN TESTS)\n(.*?)#+ END \1", re.DOTALL)
-MARKERS = ("BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "END HIDDEN TESTS", "Rubric")
+MARKERS = {"BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "END HIDDEN TESTS", "Rubric"}
 SHORTEST = 8  # characters; a line such as "else:" gives nothing away
 
 
@@ -18,38 +18,30 @@ def plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def parts(notebook: dict) -> tuple[list[str], list[str]]:
-    """Return the (public, secret) pieces of text in an instructor's notebook."""
-    public, secret = [], []
-    for cell in notebook["cells"]:
-        source = "".join(cell["source"])
-        marks = cell["metadata"].get("nbgrader", {})
-        if cell["cell_type"] == "markdown" and marks.get("solution"):
-            secret.append(source)
-            continue
-        secret += [match[2] for match in SECRET.finditer(source)]
-        public.append(SECRET.sub("", source))
-        secret += [strings(json.dumps(cell.get("outputs", [])))] if marks.get("solution") else []
-    return public, secret
-
-
-def secrets(notebook: dict) -> set[str]:
-    """Return the lines that no student may see."""
-    public, secret = parts(notebook)
-    shown = plain(" ".join(public))
-    lines = {plain(line) for piece in secret for line in piece.splitlines()}
-    return {line for line in lines if len(line) >= SHORTEST and line not in shown}
-
-
 def strings(text: str) -> str:
     """Return every string in a text of JSON, keys as well, each on a line."""
     return "\n".join(map(json.loads, re.findall(r'"(?:[^"\\]|\\.)*"', text)))
 
 
+def secrets(notebook: dict) -> set[str]:
+    """Return the lines of an instructor's notebook that no student may see."""
+    public, secret = "", ""
+    for cell in notebook["cells"]:
+        source, solution = "".join(cell["source"]), cell["metadata"].get("nbgrader", {}).get("solution")
+        if cell["cell_type"] == "markdown" and solution:
+            secret += source + "\n"
+        else:
+            secret += "\n".join(match[2] for match in SECRET.finditer(source)) + "\n"
+            public += SECRET.sub("", source) + "\n"
+        if solution:
+            secret += strings(json.dumps(cell.get("outputs", []))) + "\n"
+    shown, lines = plain(public), {plain(line) for line in secret.splitlines()}
+    return {line for line in lines if len(line) >= SHORTEST and line not in shown}
+
+
 def leaks(source: dict, archive: bytes) -> list[str]:
     """Return what the students' zip gives away of the instructor's notebook `source`; nothing, if all is well."""
-    found = []
-    hidden = secrets(source)
+    found, hidden = [], secrets(source) | MARKERS
     with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
         for name in zipped.namelist():
             text = zipped.read(name).decode("utf-8")
@@ -59,5 +51,4 @@ def leaks(source: dict, archive: bytes) -> list[str]:
                 text = strings(text)
             text = plain(text)
             found += [f"{name}: {line}" for line in sorted(hidden) if line in text]
-            found += [f"{name}: {marker}" for marker in MARKERS if marker in text]
     return found

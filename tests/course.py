@@ -15,8 +15,7 @@ from coursework.grading.assignment import SOURCE, Assignment, mark, tags
 from helpers.data import find_data
 from tests.series import ROOT
 
-BIN = ROOT / ".venv-coursework" / ("Scripts" if sys.platform == "win32" else "bin")
-PYTHON = BIN / ("python.exe" if sys.platform == "win32" else "python")
+PYTHON = ROOT / ".venv-coursework" / "bin" / "python"
 CELLS = """AS one JOIN base_cell ON base_cell.id = one.cell_id JOIN submitted_notebook AS n ON n.id = one.notebook_id
 JOIN submitted_assignment AS s ON s.id = n.assignment_id WHERE s.student_id = ?"""
 
@@ -29,7 +28,7 @@ class Course:
         self.environment = os.environ | {
             "LEARNERS_PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "HOME": str(root),
             "JUPYTER_CONFIG_DIR": str(root), "CIFAR10_HOME": str(find_data()),
-            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{PYTHON.parent}:{os.environ['PATH']}",
         }  # fmt: skip
 
     @classmethod
@@ -80,14 +79,14 @@ class Course:
         rows = self.book(f"SELECT name, auto_score, manual_score, needs_manual_grade FROM grade {CELLS}", student)
         return {name: [*points, bool(look)] for name, *points, look in rows}
 
-    def enter(self, student: str, cell: str, points: float, extra: float | None = None) -> None:
-        """Give points by hand."""
-        self.book(f"UPDATE grade SET manual_score = ?, extra_credit = ?, needs_manual_grade = 0 WHERE id IN "
-                  f"(SELECT one.id FROM grade {CELLS} AND name = ?)", points, extra, student, cell)  # fmt: skip
-
     def comments(self, student: str) -> dict[str, str | None]:
-        rows = self.book(f"SELECT name, coalesce(manual_comment, auto_comment) FROM comment {CELLS}", student)
-        return dict(rows)
+        return dict(self.book(f"SELECT name, coalesce(manual_comment, auto_comment) FROM comment {CELLS}", student))
+
+    def enter(self, table: str, student: str, cell: str, **values) -> None:
+        """Type points or a comment for a cell."""
+        changes = ", ".join(f"{column} = ?" for column in values)
+        where = f"id IN (SELECT one.id FROM {table} {CELLS} AND name = ?)"
+        self.book(f"UPDATE {table} SET {changes} WHERE {where}", *values.values(), student, cell)
 
 
 def filled(notebook, assignment: Assignment, student: str, **answers: str):

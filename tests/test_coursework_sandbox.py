@@ -3,8 +3,6 @@
 import os
 import platform
 import socket
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -140,20 +138,6 @@ assert np.load("mine.npy").sum() == 3
     assert "threads work" in printed
 
 
-@pytest.mark.skipif(sandbox.landlock_version() < 6, reason="this kernel's Landlock has no scopes")
-def test_landlock_alone_keeps_signals_in(tmp_path):
-    code = f"""
-import os, sys
-sys.path.insert(0, {str(ROOT)!r})
-from coursework.grading import sandbox
-sandbox._drop_powers()
-sandbox._lock_files(["/usr"], [{str(tmp_path)!r}])
-os.kill(os.getppid(), 0)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "PermissionError" in done.stderr
-
-
 def test_where_the_lock_leaks_nothing_runs(start, monkeypatch):
     monkeypatch.setattr(student, "READABLE", (*student.READABLE, str(ROOT)))
     with pytest.raises(sandbox.Refused, match="can still read a file of the grader's"):
@@ -172,7 +156,7 @@ ENDS = {
     "os.mkdir('d', 0); time.sleep(5)": "cannot be read" if os.getuid() else None,
     "import threading\nwhile True: threading.Thread(target=time.sleep, args=(60,)).start()": "threads",
     "for i in range(3, 9):\n    try: os.write(i, b'[1]\\n')\n    except OSError: pass": "no sense",
-    "for i in range(3, 9):\n    try:\n        while 1: os.write(i, bytes(10**6))\n    except OSError: 0": "sent more",
+    "for i in range(3, 9):\n    try:\n        while 1: os.write(i, bytes(10**6))\n    except OSError: 0": "too much",
     "import ctypes; ctypes.CDLL(None).syscall(0x40000027)": "Bad system" if platform.machine() == "x86_64" else None,
 }
 
@@ -210,8 +194,8 @@ def test_waiting_costs_no_processor_time_and_it_computes_only_when_asked(start):
     assert process.run("import time; time.sleep(1.5)", seconds=0.5) == (None, "")
     spin = "import threading\ndef spin():\n    while True: pass\nthreading.Thread(target=spin).start()"
     assert process.run(spin) == (None, "")
-    watched = psutil.Process(process._process.pid)
-    while watched.status() != psutil.STATUS_STOPPED:
+    watched, late = psutil.Process(process._process.pid), time.monotonic() + 30
+    while watched.status() != psutil.STATUS_STOPPED and time.monotonic() < late:
         time.sleep(0.01)
     before = watched.cpu_times()
     time.sleep(0.5)
@@ -310,10 +294,9 @@ def test_the_process_gets_nothing_of_the_graders_environment_and_open_files(star
     monkeypatch.setenv("SECRET_OF_THE_GRADER", "yes")
     with open(tmp_path / "open", "w") as file:
         os.set_inheritable(file.fileno(), True)
-        code = "import os; print(dict(os.environ))\nfor name in os.listdir('/proc/self/fd'):\n    "
-        error, printed = start().run(
-            code + "try: print(os.readlink('/proc/self/fd/' + name))\n    except FileNotFoundError: pass"
-        )
-    assert error is None
-    assert "SECRET_OF_THE_GRADER" not in printed
-    assert str(tmp_path / "open") not in printed
+        process = start()
+    process.run("import os\nfiles = [os.path.realpath(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd')]")
+    process.run("names = list(os.environ)")
+    assert "PATH" in process.value("names")
+    assert "SECRET_OF_THE_GRADER" not in process.value("names")
+    assert str(tmp_path / "open") not in process.value("files")

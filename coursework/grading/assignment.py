@@ -1,5 +1,4 @@
-"""An assignment as its source says it: the instructor's notebook, with nbgrader's marks on its cells; and what may come
-of a notebook and a text that a student made.
+"""An assignment as its source says it: the instructor's notebook, with nbgrader's marks on its cells.
 
 A cell's `grade_id` begins with its assignment and question, such as a1-q2: `a1-q2` is the student's answer and
 `a1-q2-test` a cell that tests it. A written answer is graded by hand. Cells tagged `given` make the question's data.
@@ -23,9 +22,10 @@ class Unreadable(Exception):
 
 
 def mark(cell, name: str):
-    """Return one of nbgrader's marks on a cell, such as "grade_id", or None."""
+    """Return one of nbgrader's marks on a cell, such as "grade_id", or None, whatever a submission has there."""
     marks = cell.metadata.get("nbgrader")
-    return marks.get(name) if isinstance(marks, dict) else None
+    found = marks.get(name) if isinstance(marks, dict) else None
+    return found if isinstance(found, str | int | float) else None
 
 
 def tags(cell) -> set[str]:
@@ -33,10 +33,9 @@ def tags(cell) -> set[str]:
     return {tag for tag in found if isinstance(tag, str)} if isinstance(found, list) else set()
 
 
-def question_of(cell) -> str | None:
-    """Return the question that a cell belongs to, such as "a1-q2", or None."""
-    match = re.match(r"a\d-q\d+", str(mark(cell, "grade_id")))
-    return match[0] if match else None
+def question_of(cell) -> str:
+    """Return the question that a graded cell belongs to, such as "a1-q2"."""
+    return mark(cell, "grade_id").partition("-test")[0]
 
 
 def defined(source: str) -> set[str]:
@@ -49,7 +48,7 @@ class Assignment:
     """The instructor's notebook of one assignment, with a student's id typed into it, if one is named."""
 
     def __init__(self, path: Path, student: str | None = None):
-        self.name = path.stem  # such as "1_data"
+        self.path, self.name = path, path.stem  # such as "1_data"
         self.notebook = nbformat.read(path, as_version=4)
         self.cells = self.notebook.cells
         for index in self.tagged("student-id") if student is not None else ():
@@ -59,11 +58,6 @@ class Assignment:
     def positions(self) -> dict[str, int]:
         """Where each cell with a grade_id stands."""
         return {mark(cell, "grade_id"): index for index, cell in enumerate(self.cells) if mark(cell, "grade_id")}
-
-    def position(self, cell) -> int | None:
-        """Return where the cell stands of which a submitted one is a copy, or None."""
-        name = mark(cell, "grade_id")
-        return self.positions.get(name) if isinstance(name, str) else None
 
     def tagged(self, tag: str) -> list[int]:
         """Return where the cells with a tag stand: "given" ones make the questions' data, a "probe" looks at an answer

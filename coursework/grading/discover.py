@@ -25,12 +25,10 @@ MOST_UNPACKED = 500_000_000  # bytes of notebooks in one zip
 
 
 class Found(NamedTuple):
-    """A file of a submission: where it is, its content, when it was changed, or why it is not taken."""
-
     path: str
     data: bytes = b""
     changed: float = 0.0
-    trouble: str | None = None
+    trouble: str | None = None  # why it is not taken
 
 
 def unpack(path: str, file, changed: float, depth: int) -> Iterator[Found]:
@@ -73,19 +71,19 @@ def files(place: Path) -> Iterator[Found]:
             yield Found(shown, trouble=f"it cannot be read ({error.strerror})")
 
 
-def students_of(paths: list[str], names: tuple[str, ...], known: Callable[[str, str], str]) -> dict[str, str | None]:
+def students_of(paths: list[str], names: tuple[str, ...], known: Callable[[str, str], str]) -> dict[str, str]:
     """Return whose each file is: the first part of its path, without a folder around them all.
 
     `names` are the assignments'; a file named after one, outside all folders, is nobody's. `known` tells an id from
     the name and number that Canvas or Moodle give.
     """
     parts = {path: re.sub(r"\.zip/|(?: \(\d+\))?\.ipynb$", "/", path).strip("/").split("/") for path in paths}
-    while len({each[0] for each in parts.values()}) == 1 and all(len(each) > 1 for each in parts.values()):
-        inner = {path: each[1:] for path, each in parts.items()}
-        if any(each[0].startswith(names) for each in inner.values()):
-            break  # it is a student's own
-        parts = inner
-    students = {path: None if first.startswith(names) else first for path, (first, *_) in parts.items()}
+    # A folder right around assignments is a student's own.
+    while len({each[0] for each in parts.values()}) == 1 and not any(
+        each[1:] == [] or each[1].startswith(names) for each in parts.values()
+    ):
+        parts = {path: each[1:] for path, each in parts.items()}
+    students = {path: "" if first.startswith(names) else first for path, (first, *_) in parts.items()}
     lms = {path: match for path in paths if (match := re.search(LMS, path))}
     return students | {path: known(match["name"], match["student_id"]) for path, match in lms.items()}
 
@@ -111,9 +109,7 @@ def write_whole(path: Path, content: bytes) -> None:
     os.replace(beside, path)
 
 
-def collect(
-    place: Path, submitted: Path, assignments: list[Assignment], known: Callable[[str, str], str]
-) -> tuple[int, list[str]]:
+def collect(place: Path, submitted: Path, assignments: list[Assignment], known: Callable) -> tuple[int, list[str]]:
     """Put what `place` holds into `submitted`; return how many it took, and a line on each it did not."""
     left, taken = [], {}
     everything = sorted(files(place), key=lambda found: found.changed, reverse=True)
@@ -124,11 +120,9 @@ def collect(
         try:
             if found.trouble or found.path in hidden:
                 raise Unreadable(found.trouble or "it is a hidden file")
-            if (student := students[found.path]) is None:
-                raise Unreadable("its name is an assignment's, not a student's id")
-            if not STUDENT.fullmatch(student):
+            if not STUDENT.fullmatch(student := students[found.path]):
                 raise Unreadable("its name is no student's id")
-            marks = {str(mark(cell, "grade_id")) for cell in read_submitted(found.data).cells}
+            marks = {mark(cell, "grade_id") for cell in read_submitted(found.data).cells}
             answered = max(assignments, key=lambda assignment: len(marks & assignment.positions.keys()))
             if not marks & answered.positions.keys():
                 raise Unreadable("it has no cell of an assignment: their marks are lost")

@@ -1,9 +1,5 @@
 """Grade what is in the course's submitted/ into nbgrader's gradebook: discover, judge, tabulate, write.
 
-    make grade                              what is new
-    make grade SUBMISSIONS=folder           the same, after taking over a folder or zip of hand-ins
-    make regrade STUDENT=ana QUESTION=a1-q2 again, whether new or not; all students or questions, where none is named
-
 The points of a submission are written in one transaction when it is judged; nothing that a person entered is lost.
 """
 
@@ -19,10 +15,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import nbformat
-from nbgrader.api import Gradebook, MissingEntry, Student
+from nbgrader.api import Gradebook, Student
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
-from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 from traitlets.config import PyFileConfigLoader
 
@@ -38,19 +33,14 @@ class Course:
     """An nbgrader course: its folder, its gradebook, and how its submissions are judged."""
 
     def __init__(self, root: Path):
-        self.config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
+        self.root, self.config = root, PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
+        self.assignments = {assignment.name: assignment for assignment in all_assignments(root / "source")}
         self.folder = CourseDirectory(config=self.config)
-        self.assignments = {assignment.name: assignment for assignment in all_assignments(self.path("source"))}
+        self.book = Gradebook(self.folder.db_url, self.folder.course_id)
 
-    def path(self, place: str, student: str = ".", assignment: str = "") -> Path:
-        """Return where an assignment's notebook is, as the course's settings name it, or without one the folder of all;
-        `place` is "source", "submitted" or "autograded".
-        """
-        folder = Path(self.folder.format_path(getattr(self.folder, f"{place}_directory"), student, assignment or "."))
-        return folder / f"{assignment}.ipynb" if assignment else folder
-
-    def book(self) -> Gradebook:
-        return Gradebook(self.folder.db_url, self.folder.course_id)
+    def path(self, place: str, student: str, name: str) -> Path:
+        """Return where a student's notebook is; `place` is "submitted" or "autograded"."""
+        return self.root / place / student / name / f"{name}.ipynb"
 
     def before(self, student: str, name: str) -> nbformat.NotebookNode:
         """Return the notebook that an earlier grading left, or an empty one."""
@@ -61,8 +51,8 @@ class Course:
 
     def made_from(self, student: str, name: str) -> str:
         """Return a hash of what a result depends on: the submission, the assignment and the judge."""
-        made_by = sorted(Path(__file__).parent.glob("*.py"))
-        paths = [self.path("submitted", student, name), self.path("source", ".", name), *made_by]
+        judge = sorted(Path(__file__).parent.glob("*.py"))
+        paths = [self.path("submitted", student, name), self.assignments[name].path, *judge]
         return hashlib.sha256(repr([path.read_bytes() for path in paths]).encode()).hexdigest()
 
     def is_done(self, student: str, name: str) -> bool:
@@ -73,7 +63,7 @@ class Course:
         if problem := sandbox.missing():
             sys.exit(f"{problem} Submissions are not run unprotected; coursework/README.md says what to do.")
         python = os.environ.get("LEARNERS_PYTHON", ROOT / ".venv" / "bin" / "python")
-        job = [self.path("source", ".", name), self.path("submitted", student, name), student]
+        job = [self.assignments[name].path, self.path("submitted", student, name), student]
         command = [python, "-sPB", "-m", "coursework.grading.judge", *job]
         done = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
         try:
@@ -85,7 +75,7 @@ class Course:
             sys.exit(result["refused"])
         return tabulate.tabulate(self.assignments[name], result)
 
-    def write(self, book: Gradebook, student: str, name: str, graded: tabulate.Graded, only: str | None = None) -> None:
+    def write(self, student: str, name: str, graded: tabulate.Graded, only: str | None = None) -> None:
         """Write what a submission comes to into the gradebook, all or none, and then into autograded/.
 
         Only one question's points and comment are written, if it is named. What a person has entered stays: points,
@@ -98,9 +88,9 @@ class Course:
         changed = tabulate.changed(self.assignments[name], before, graded.notebook)
         submitted, autograded = (self.path(place, student, name) for place in ("submitted", "autograded"))
         handed_in = self.folder.get_existing_timestamp(str(submitted.parent))
-        book.update_or_create_student(student)
+        self.book.update_or_create_student(student)
         stamp = {"timestamp": handed_in} if handed_in else {}
-        (notebook,) = book.update_or_create_submission(name, student, **stamp).notebooks
+        (notebook,) = self.book.update_or_create_submission(name, student, **stamp).notebooks
         for grade in notebook.grades:
             question = grade.name.partition("-test")[0]
             if grade.name in graded.scores and only in (None, question):
@@ -113,7 +103,7 @@ class Course:
         for comment in notebook.comments:
             if comment.name in graded.comments and only in (None, comment.name):
                 comment.auto_comment = graded.comments[comment.name]
-        book.db.commit()
+        self.book.db.commit()
         for beside in (STAMP, "submission_secret.txt"):  # by which nbgrader gives feedback back on a hub
             if (given := submitted.with_name(beside)).is_file():
                 write_whole(autograded.with_name(beside), given.read_bytes())
@@ -129,33 +119,29 @@ class LockedIn(NbGraderPreprocessor):
         student, name = resources["nbgrader"]["student"], resources["nbgrader"]["assignment"]
         course = Course(Path(self.config.CourseDirectory.root))
         graded = course.judge(student, name)
-        with course.book() as book:
-            course.write(book, student, name, graded)
+        with course.book:
+            course.write(student, name, graded)
         return graded.notebook, resources
 
 
-def grade(course: Course, book: Gradebook, jobs: list[tuple[str, str]], question: str | None) -> int:
+def grade(course: Course, jobs: list[tuple[str, str]], question: str | None) -> int:
     """Grade submissions, as many at a time as there are processors; return how many could not be written."""
-    failed = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        started = {pool.submit(course.judge, *job): job for job in jobs}
-        try:
-            for done in tqdm(as_completed(started), total=len(started), desc="Grading", unit="submission"):
-                student, name = started[done]
-                try:
-                    course.write(book, student, name, graded := done.result(), question)
-                    said = graded.remarks
-                except SQLAlchemyError:
-                    raise
-                except Exception as error:  # one submission's trouble is not another's
-                    book.db.rollback()
-                    failed += 1
-                    said = [f"not graded ({error!r})."]
-                for line in said:
-                    tqdm.write(f"{student}, {name}: {printable(line)}", sys.stderr)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    failed, pool = 0, ThreadPoolExecutor(os.cpu_count())
+    started = {pool.submit(course.judge, *job): job for job in jobs}
+    try:
+        for done in tqdm(as_completed(started), total=len(started), desc="Grading", unit="submission"):
+            student, name = started[done]
+            try:
+                course.write(student, name, graded := done.result(), question)
+                said = graded.remarks
+            except Exception as error:  # one submission's trouble is not another's
+                course.book.db.rollback()
+                failed += 1
+                said = [f"not graded ({error!r})."]
+            for line in said:
+                tqdm.write(f"{student}, {name}: {printable(line)}", sys.stderr)
+    finally:
+        pool.shutdown(cancel_futures=True)
     return failed
 
 
@@ -166,16 +152,6 @@ def known_student(book: Gradebook):
     names = [f"{student.first_name} {student.last_name}" for student in roster]
     by_name = {name: student.id for name, student in zip(names, roster, strict=True) if names.count(name) == 1}
     return lambda name, number: by_number.get(number) or by_name.get(name) or number
-
-
-def total(book: Gradebook, assignment: str, student: str) -> str:
-    """Return a student's points for an assignment; nothing where nothing was handed in, or points are still open."""
-    try:
-        submission = book.find_submission(assignment, student)
-    except MissingEntry:
-        return ""
-    points = max(0.0, submission.score - (submission.late_submission_penalty or 0.0))
-    return "" if submission.needs_manual_grade else f"{points:g}"
 
 
 def export(book: Gradebook, out: Path) -> None:
@@ -194,9 +170,11 @@ def export(book: Gradebook, out: Path) -> None:
         own, first, last, email = (
             re.sub(r"^(?=[-=+@])", "'", text or "") for text in about
         )  # no spreadsheet's formula
-        points = [total(book, name, student.id) for name in given]
-        canvas.append([f"{last}, {first}" if last else own, student.lms_user_id or own, own, own, "", *points])
-        moodle.append([own, first, last, email, *points])
+        known = [each for each in student.submissions if not each.needs_manual_grade]
+        points = {each.name: max(0.0, each.score - (each.late_submission_penalty or 0.0)) for each in known}
+        cells = [f"{points[name]:g}" if name in points else "" for name in given]
+        canvas.append([f"{last}, {first}" if last else own, student.lms_user_id or own, own, own, "", *cells])
+        moodle.append([own, first, last, email, *cells])
     out.mkdir(parents=True, exist_ok=True)
     for name, rows in (("canvas", canvas), ("moodle", moodle)):
         with open(out / f"{name}.csv", "w", encoding="utf-8", newline="") as file:
@@ -205,7 +183,7 @@ def export(book: Gradebook, out: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line says; return the exit code, or exit with a sentence where it can't be done."""
+    """Return the exit code, or exit with a sentence where something can't be done."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--course", type=Path, default=ROOT / "coursework", help="the folder of the course")
     parser.add_argument("--submissions", type=Path, help="a folder or zip of hand-ins to take over first")
@@ -216,13 +194,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--export", type=Path, help="write the points for Canvas and Moodle into this folder, and stop")
     options = parser.parse_args(arguments)
     course = Course(options.course.resolve())
-    with course.book() as book:
+    with course.book as book:
         if not book.assignments:
             sys.exit("The gradebook has no assignments yet: make coursework puts them there.")
         if options.export:
             export(book, options.export)
             return 0
-        submitted = course.path("submitted")
+        submitted = course.root / "submitted"
         if (place := options.submissions) is not None:
             if not place.exists():
                 sys.exit(f"There is no {place}. Name a folder or a zip: make grade SUBMISSIONS=folder")
@@ -240,9 +218,10 @@ def main(arguments: list[str] | None = None) -> int:
             sys.exit(f"There is nothing to grade{f' of {options.student}' if options.student else ''} in {submitted}.")
         graded = {(each.student.id, name) for name in names for each in book.assignment_submissions(name)}
         new = [job for job in jobs if options.again or job not in graded or not course.is_done(*job)]
-        failed = grade(course, book, new, options.question)
-        before = len(jobs) - len(new)
-        print(f"Graded now: {len(new)}. Graded before: {before}. Read the written answers: make formgrader")
+        failed = grade(course, new, options.question)
+        print(
+            f"Graded now: {len(new)}. Graded before: {len(jobs) - len(new)}. Read the written answers: make formgrader"
+        )
         return 1 if failed else 0
 
 
@@ -250,6 +229,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        stopped = "Stopped. What is graded is in the gradebook. make grade goes on; make regrade begins anew."
-        print(stopped, file=sys.stderr)
-        sys.exit(130)
+        sys.exit("Stopped. What is graded is in the gradebook. make grade goes on; make regrade begins anew.")

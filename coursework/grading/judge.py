@@ -27,7 +27,6 @@ TEST_SECONDS = 60  # of processor time for one test's own computing
 MEMORY = 3 * 2**30  # bytes for the tests, whatever an answer gives them to work on
 RESTARTS = 4
 WHOLE = 3_600  # seconds on the clock after which a judge gives up
-HIDDEN = "### BEGIN HIDDEN TESTS"
 
 
 def steps_of(assignment: Assignment, notebook, student_id: str) -> tuple[list[tuple[str | None, str]], list[str]]:
@@ -36,39 +35,31 @@ def steps_of(assignment: Assignment, notebook, student_id: str) -> tuple[list[tu
     Students' answers and own cells run as handed in. The given cells run as the instructor wrote them, whether the
     submission has changed, lost or doubled them. Tests and pictures do not run.
     """
-    steps, remarks, seen = [], [], set()
-    # A probe may define what students use, such as tf.
-    waiting = sorted(assignment.tagged("given") + assignment.tagged("probe"))
-
-    def give(up_to: int) -> None:
-        while waiting and waiting[0] <= up_to:
-            steps.append((None, assignment.cells[waiting.pop(0)].source))
-
+    # A probe may define what students use, such as tf. A step has the place of the instructor's cell that it follows.
+    given = assignment.tagged("given") + assignment.tagged("probe")
+    steps = [(index, None, assignment.cells[index].source) for index in given]
+    place, remarks = -1, []
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        name = mark(cell, "grade_id")
         if "student-id" in tags(cell):
             with suppress(SyntaxError, ValueError, AttributeError, IndexError):
                 typed = str(ast.literal_eval(ast.parse(cell.source).body[0].value))
                 if typed.strip().lower() != student_id.strip().lower():
                     graded = f"graded as {student_id!r}, whose images and patient are others"
                     remarks.append(f"The notebook names the student {typed!r:.60}, and is {graded}.")
-        elif (position := assignment.position(cell)) is not None:
-            give(position)
-            if mark(assignment.cells[position], "solution"):
-                if position in seen:
-                    remarks.append(f"Two cells are marked as the answer {mark(cell, 'grade_id')}; both ran.")
-                seen.add(position)
-                steps.append((mark(cell, "grade_id"), cell.source))
+        elif name in assignment.positions:
+            place = max(place, assignment.positions[name])
+            if mark(assignment.cells[assignment.positions[name]], "solution"):
+                steps.append((place, name, cell.source))
         elif not {"given", "probe", "colab"} & tags(cell):
-            steps.append((None, cell.source))
-    give(len(assignment.cells))
-    return steps, remarks
+            steps.append((place, None, cell.source))
+    return [step[1:] for step in sorted(steps, key=lambda step: step[0])], remarks
 
 
 def own_names(assignment: Assignment) -> dict:
     """Return what the instructor's given cells define for the student whose id the assignment has."""
     names = {"__name__": "__main__"}
-    for index in assignment.tagged("given"):
-        exec(compile(assignment.cells[index].source, f"{assignment.name}, given cell {index}", "exec"), names)
+    exec("\n".join(assignment.cells[index].source for index in assignment.tagged("given")), names)
     return names
 
 
@@ -79,10 +70,7 @@ def remove(folder: Path) -> None:
 
 
 class Session(AbstractContextManager):
-    """A submission's process that is started again where it ends, without the cell that ended it.
-
-    Use it in a `with` statement: the process and its folder are gone at the end.
-    """
+    """A submission's process that is started again where it ends, without the cell that ended it."""
 
     def __init__(self, assignment: Assignment, notebook, student_id: str):
         self._steps, self.remarks = steps_of(assignment, notebook, student_id)
@@ -90,21 +78,19 @@ class Session(AbstractContextManager):
         self._probes = {name: source for source in probes for name in defined(source)}
         answers = [cell.source for cell in assignment.cells if cell.cell_type == "code" and mark(cell, "solution")]
         self._answers = set(self._probes).union(*map(defined, answers))
-        self._folder = Path(tempfile.mkdtemp(prefix="submission-"), "own")
         self._student: Student | None = None
         self._starts, self._spent = 0, 0.0
         self.outcomes: dict[str | None, dict] = {}  # by question: what its last cell printed, and its error
 
-    def __exit__(self, *_) -> None:
-        self._end()
-        self._folder.parent.rmdir()
-
-    def _end(self) -> None:
+    def _end(self, *_) -> None:
+        """End the process, and remove its folder."""
         if self._student is not None:
             self._student.end()
             self._spent += self._student.spent
+            remove(self._folder)
             self._student = None
-        remove(self._folder)
+
+    __exit__ = _end
 
     def student(self) -> Student:
         """Return the process, with all its cells run."""
@@ -112,7 +98,7 @@ class Session(AbstractContextManager):
             self._starts += 1
             if self._starts > RESTARTS or self._spent >= SECONDS:
                 raise StudentError(f"Its process ended too often, or took over {SECONDS} s of processor time in all.")
-            self._folder.mkdir()
+            self._folder = Path(tempfile.mkdtemp(prefix="submission-"))
             self._student = Student(self._folder, SECONDS - self._spent)
             try:
                 for index, (question, source) in enumerate(self._steps):  # noqa: B007
@@ -121,14 +107,13 @@ class Session(AbstractContextManager):
             except Ended as end:
                 self._end()
                 del self._steps[index]
-                where = f"the answer to {question}" if question else "a cell"
-                self.remarks.append(f"{end} This happened in {where}, which was then left out.")
+                self.remarks.append(f"{end} This happened in {question or 'a cell'}, which was then left out.")
                 self.outcomes[question] = {"printed": "", "error": str(end)}
         return self._student
 
     def test(self, source: str, names: dict) -> str | None:
         """Run a test, its visible part and then its hidden one; return None where it passes, or what it says."""
-        visible, _, hidden = source.partition(HIDDEN)
+        visible, _, hidden = source.partition("### BEGIN HIDDEN TESTS")
         named = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
         own = {node.id for node in named if isinstance(node.ctx, ast.Store)}
         used = sorted({node.id for node in named} & self._answers - own)

@@ -37,7 +37,6 @@ LIMITS = {
 }
 THREADS = 100
 FOLDER_BYTES, FOLDER_FILES = 50_000_000, 500  # all that a submission may leave in its folder
-LOOK_EVERY = 0.05  # seconds
 READABLE = (
     "/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/dev/null",
     "/dev/urandom", "/dev/random", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems", "/proc/self",
@@ -79,8 +78,7 @@ class Student:
     """A submission's process, which may write nothing but `folder`, an empty folder.
 
     It may take `seconds` of processor time in all; `spent` says how many it has taken. While nothing is asked of it, it
-    stands still: the grader computes without it, and it can take nothing that is not counted. A thread watches it
-    always. Where inputs are `hidden`, nothing of an error is told but its built-in type.
+    stands still. Where inputs are `hidden`, nothing of an error is told but its built-in type.
     """
 
     def __init__(self, folder: Path, seconds: float = math.inf):
@@ -102,11 +100,8 @@ class Student:
 
     def end(self) -> None:
         """End the process at once."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
+        with contextlib.suppress(BrokenPipeError), self._process:
+            self._process.kill()
 
     def _watch(self, folder: Path, seconds: float) -> None:
         """End the process where it takes too much."""
@@ -124,7 +119,7 @@ class Student:
                     self._excess = "It was still waiting when its time was up."
                 else:
                     self._excess = excess_of(folder)
-                    time.sleep(LOOK_EVERY)
+                    time.sleep(0.05)
         self._process.kill()
 
     def _exchange(self, request: dict, seconds: float) -> dict:
@@ -145,15 +140,12 @@ class Student:
             if isinstance(reply := json.loads(line), dict):
                 return reply
         self.end()
-        code = self._process.returncode
-        if self._excess:
-            raise Ended(self._excess)
-        if line:
-            much = len(line) == values.LARGEST
-            raise Ended(f"It {'sent more than an answer can be' if much else 'answered with what makes no sense'}.")
-        if code >= 0:
-            raise Ended(f"It ended its own process (exit code {code}).")
-        raise Ended(f"Its process ended by signal {-code} ({signal.strsignal(-code)}).")
+        code, said = self._process.returncode, "It answered with what makes no sense, or with too much."
+        if not line and code >= 0:
+            said = f"It ended its own process (exit code {code})."
+        elif not line:
+            said = f"Its process ended by signal {-code} ({signal.strsignal(-code)})."
+        raise Ended(self._excess or said)
 
     def run(self, source: str, seconds: float = CELL_SECONDS) -> tuple[str | None, str]:
         """Run a cell; return (its error in a line, or None; what it printed)."""
@@ -171,27 +163,28 @@ class Student:
         if "missing" in reply:
             raise StudentError(f"There is no {name}: its cell is unfilled, or stopped with an error.")
         if "function" not in reply:
-            return self._restored(reply, f"{name} is", f"Reading {name}")
+            return self._restored(reply, f"Reading {name}")
 
         def call(*positional, **named):
             reply = self._exchange(asked | {"inputs": values.plain([positional, named])}, CELL_SECONDS)
-            return self._restored(reply, f"{name} returns", f"Calling {name}")
+            return self._restored(reply, f"Calling {name}")
 
         return call
 
-    def _restored(self, reply: dict, verb: str, deed: str):
+    def _restored(self, reply: dict, deed: str):
         """Return the value in a reply."""
-        kind, _, text = str(reply.get("error", "")).partition(": ")
-        if not kind:
+        error = str(reply.get("error", ""))
+        if not error:
             try:
                 return values.restore(reply.get("value"))
             except values.ValueTrouble as trouble:
-                kind, text = "ValueTrouble", str(trouble)
+                error = f"ValueTrouble: {trouble}"
+        kind, _, text = error.partition(": ")
         if self.hidden:
-            known = getattr(builtins, kind, None)
-            is_error = isinstance(known, type) and issubclass(known, BaseException)
-            with_what = f"with {kind}" if is_error else "without a value that a test can compare"
-            raise StudentError(f"{deed} on hidden inputs stopped {with_what}.")
+            told = (
+                f"with {kind}" if kind.endswith("Error") and hasattr(builtins, kind) else "without a value to compare"
+            )
+            raise StudentError(f"{deed} on hidden inputs stopped {told}.")
         if kind == "ValueTrouble":
-            raise StudentError(f"{verb} {printable(text)}, which no test can compare.")
-        raise StudentError(f"{deed} stopped with {printable(f'{kind}: {text}')}")
+            raise StudentError(f"{deed} gives {printable(text)}, which no test can compare.")
+        raise StudentError(f"{deed} stopped with {printable(error)}")

@@ -36,8 +36,8 @@ def own_cells(assignment: Assignment, cells: list) -> tuple[dict[str, str], dict
     answers, own, place = {}, {}, 0
     given = {cell.source for cell in assignment.cells if not mark(cell, "solution")}
     for cell in cells:
-        name, position = mark(cell, "grade_id"), assignment.position(cell)
-        if position is None:
+        name = mark(cell, "grade_id")
+        if (position := assignment.positions.get(name)) is None:
             if cell.source not in given and not {"colab", "student-id"} & tags(cell):
                 own.setdefault(place, []).append(cell)
         else:

@@ -1,8 +1,8 @@
 """The process in which a submission's code runs, locked in. It knows no test and no answer, and decides nothing.
 
-student.py starts it and hands it one line of settings, then requests, a line each: to run a cell, to tell what lies
-under a name, to call a function with given inputs. To each it replies with a line. Whatever the submission does to this
-process, to NumPy or to `assert`, the tests run elsewhere and see only the values that come back.
+student.py hands it one line of settings, then requests, a line each: to run a cell, to tell what lies under a name, to
+call a function with given inputs. To each it replies with a line. Whatever the submission does to this process, to
+NumPy or to `assert`, the tests run elsewhere and see only the values that come back.
 """
 
 import contextlib
@@ -48,9 +48,8 @@ def answer(shell: InteractiveShell, request: dict) -> dict:
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         if "source" in request:
             result = shell.run_cell(request["source"], store_history=False)
-            error, text = result.error_before_exec or result.error_in_exec, printed.getvalue()
-            more = "\n[more is dropped]" if len(text) > MOST_TEXT else ""
-            return {"error": error and sentence(error), "printed": text[:MOST_TEXT] + more}
+            error = result.error_before_exec or result.error_in_exec
+            return {"error": error and sentence(error), "printed": printed.getvalue()[:MOST_TEXT]}
         names = shell.user_ns
         if request["probe"]:  # the instructor's code, which no later cell changes
             names = dict(names)
@@ -74,13 +73,12 @@ def main() -> None:
         os.dup2(nothing, stream)
     settings, folder = json.loads(requests.readline()), Path.cwd()
     sys.path.insert(0, str(folder))  # modules that a cell writes
-    shell, reply = new_shell(), {"ready": True}
+    shell, line = new_shell(), "{}"
     sandbox.set_limits(settings["limits"])
     try:
         sandbox.enter(settings["readable"], [folder, os.devnull])
     except sandbox.Refused as problem:
-        reply = {"refused": str(problem)}
-    line = json.dumps(reply)
+        line = json.dumps({"refused": str(problem)})
     while True:
         with contextlib.suppress(BaseException):
             replies.write(line.encode() + b"\n")
