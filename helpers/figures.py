@@ -41,11 +41,11 @@ class SeriesFigure(Figure):
     words: str = ""
 
 
-def in_series_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+def in_series_style(draw: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate a function that draws: let it work in the series' style on top of Matplotlib's defaults."""
 
     @functools.wraps(draw)
-    def styled(*args, **kwargs) -> Figure:
+    def styled(*args, **kwargs):
         with style.context(STYLE, after_reset=True):
             return draw(*args, **kwargs)
 

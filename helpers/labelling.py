@@ -13,6 +13,7 @@ from helpers.errors import ArgumentError
 from helpers.figures import Picture, bundle, describe, in_series_style, new_figure, png
 from helpers.files import write_file
 from helpers.panel import Panel
+from helpers.plots.templates import captioned_images
 
 
 class Labelling:
@@ -35,13 +36,13 @@ class Labelling:
             sizes = f"{len(self.images)} images, {len(self.labels)} labels, {len(self.model_answers)} model's answers"
             raise ArgumentError(f"{sizes} don't belong together. Give one of each for every image.")
         self._which = hashlib.sha256(self.images.tobytes()).hexdigest()[:16]  # the file may hold labels of others too
-        self.answers: list[int] = [CLASSES.index(name) for name in self._kept().get(self._which, [])]
+        self.answers = [CLASSES.index(name) for name in self._kept().get(self._which, [])]
 
     def _kept(self) -> dict[str, list[str]]:
         """Return what the file holds: class names, by the fingerprint of the images that they were given to."""
         try:
             kept = json.loads(self.file.read_bytes()) if self.file.exists() else {}
-            if not all(name in CLASSES for names in kept.values() for name in names):
+            if not {name for names in kept.values() for name in names} <= {*CLASSES}:
                 raise ValueError("a name that is no class")
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise ArgumentError(f"{self.file} holds no labels of yours. Move it away, and run this again.") from error
@@ -65,10 +66,7 @@ class Labelling:
     def forget(self) -> str:
         """Drop the labels, in the file too; say so."""
         self.answers = []
-        if others := {which: names for which, names in self._kept().items() if which != self._which}:
-            write_file(self.file, json.dumps(others).encode())
-        else:
-            self.file.unlink(missing_ok=True)
+        self.save()
         return f"Forgotten, in {self.file} too."
 
     def result(self) -> str:
@@ -77,10 +75,7 @@ class Labelling:
         if not done:
             return "You have labelled no image yet."
         you, model = (np.array(given[:done]) == self.labels[:done] for given in (self.answers, self.model_answers))
-        shares = []
-        for right in (you, model):
-            error = np.sqrt(right.mean() * (1 - right.mean()) / done)
-            shares.append(f"{right.mean():.0%} ± {error:.0%} ({right.sum()} of {done})")
+        shares = [f"{it.mean():.0%} ± {it.std() / np.sqrt(done):.0%} ({it.sum()} of {done})" for it in (you, model)]
         only_you, only_model = int(np.sum(you & ~model)), int(np.sum(~you & model))
         return (
             f"You: {shares[0]}. The model: {shares[1]}. Only you are right on {only_you}, only the model on "
@@ -97,25 +92,12 @@ class Labelling:
             np.add.at(counts, (self.labels[:done], np.array(given[:done], int)), 1)
             axis.imshow(counts, cmap="Blues", vmin=0, vmax=8)
             for row, column in np.argwhere(counts):
-                ink = {"color": "white" if counts[row, column] > 4 else "black", "ha": "center", "va": "center"}
-                axis.text(column, row, counts[row, column], **ink)
+                ink = "white" if counts[row, column] > 4 else "black"
+                axis.text(column, row, counts[row, column], color=ink, ha="center", va="center")
             axis.set(title=title, xlabel="answer", ylabel="true class")
             axis.set_xticks(range(10), CLASSES, rotation=90)
             axis.set_yticks(range(10), CLASSES)
         figure.words = self.result()
-        return figure
-
-    @in_series_style
-    def still(self):
-        """Draw all images with their numbers, for a saved notebook; return the figure."""
-        lines = -(-len(self.images) // 10)
-        figure, axes = new_figure(lines, 10, height=1.05 * lines, squeeze=False)
-        for number, axis in enumerate(axes.flat):
-            axis.axis("off")
-            if number < len(self.images):
-                axis.imshow(to_image(self.images[number]))
-                axis.set_title(number + 1, fontsize=9)
-        figure.words = LabellingPanel.NOTE
         return figure
 
     def show(self) -> None:
@@ -135,14 +117,16 @@ class LabellingPanel(Panel):
         self._update()
 
     def act(self, name: str, value) -> None:
-        labelling, said = self._labelling, None
+        labelling = self._labelling
         if name in CLASSES:
             labelling.answer(CLASSES.index(name))
-        elif name != "result":
-            said = {"undo": labelling.undo, "save": labelling.save, "forget": labelling.forget}[name]()
-        self._update(said or "", name == "result")
+            self._update()
+        elif name == "result":
+            self._update(result=True)
+        else:
+            self._update({"undo": labelling.undo, "save": labelling.save, "forget": labelling.forget}[name]())
 
-    def _update(self, said: str = "", result: bool = False) -> None:
+    def _update(self, said: str | None = None, result: bool = False) -> None:
         """Show the next image, or that there is none; say what was `said`, and the result where it is asked for."""
         labelling = self._labelling
         done, count = len(labelling.answers), len(labelling.images)
@@ -154,7 +138,7 @@ class LabellingPanel(Panel):
             Image.fromarray(to_image(labelling.images[done])).save(file, "PNG")
             pictures["photo"] = Picture(file.getvalue(), place)
         else:
-            said, result = f"All {count} are labelled. {said}", True
+            said, result = f"All {count} are labelled. {said or ''}", True
         if result:
             said += f" {labelling.result()}"
         if result and done:
@@ -164,4 +148,7 @@ class LabellingPanel(Panel):
         self.show(pictures=pictures, values={"done": done / count}, texts={"news": said}, hidden=hidden)
 
     def still(self) -> tuple[dict, dict]:
-        return bundle(self._labelling.still())
+        images = self._labelling.images
+        figure = captioned_images(images, [str(number + 1) for number in range(len(images))], columns=10)
+        figure.words = self.NOTE
+        return bundle(figure)

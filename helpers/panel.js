@@ -59,8 +59,8 @@ function render({model, el}) {
       root.querySelectorAll(`[${attribute}="${CSS.escape(name)}"]`).forEach(part => use(part, value)));
 
   const ask = (name, value) => {
-    const asked = model.get("asked");
-    model.set("asked", {...asked, [name]: [value, (asked[name]?.[1] ?? 0) + 1]});
+    const {[name]: before, ...others} = model.get("asked"); // in order of use: what is typed counts before a button
+    model.set("asked", {...others, [name]: [value, (before?.[1] ?? 0) + 1]});
     model.save_changes();
   };
   root.addEventListener("click", event => {

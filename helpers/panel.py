@@ -33,15 +33,13 @@ class Panel(anywidget.AnyWidget):
     _esm = HERE / "panel.js"
     _css = HERE / "panel.css"
     page = traitlets.Unicode().tag(sync=True)
-    asked = traitlets.Dict().tag(sync=True)  # by the browser: (value, how many times) of each control
+    asked = traitlets.Dict().tag(sync=True)  # by the browser: (value, how many times) of each control, the latest last
     values = traitlets.Dict().tag(sync=True)  # of controls: (value, how many times the browser had asked by then)
     texts = traitlets.Dict().tag(sync=True)
     html = traitlets.Dict().tag(sync=True)
     pictures = traitlets.Dict().tag(sync=True)  # each a figures.Picture
     disabled = traitlets.Dict().tag(sync=True)  # of controls, and
     hidden = traitlets.Dict().tag(sync=True)  # of parts of the page: true or false
-    # What changes nothing by itself: its use waits for that of all other controls, so that what was typed counts.
-    BUTTONS: tuple[str, ...] = ()
     WORDS = "Controls."  # in the saved notebook, in place of the panel
     NOTE = ""  # and above the picture that stands for it
 
@@ -88,10 +86,9 @@ class Panel(anywidget.AnyWidget):
     def _on_asked(self, change) -> None:
         new = {name: value for name, (value, count) in change["new"].items() if count != self._seen.get(name, 0)}
         self._seen = {name: count for name, (_, count) in change["new"].items()}
-        buttons = {name for name in new if name.partition(":")[0] in self.BUTTONS}
-        self.show(values={name: value for name, value in new.items() if name not in buttons})
-        for name in sorted(new, key=buttons.__contains__):
-            self._told(self.act, name, new[name])
+        self.show(values=new)
+        for name, value in new.items():
+            self._told(self.act, name, value)
 
     def _on_message(self, _, content: dict, buffers: list) -> None:
         if "file" in content:
@@ -107,8 +104,7 @@ class Panel(anywidget.AnyWidget):
             self.say(str(error))
         except Exception as error:
             self.say(f"That did not work ({type(error).__name__}: {error}).")
-        with self.lock:
-            self.restore()
+        self.restore()
 
     def display(self, *others: "Panel") -> None:
         """Put the panel below the cell, and others; and the picture that stands for them in the saved notebook."""

@@ -113,6 +113,14 @@ def end_kernel(page) -> None:
     )
 
 
+def no_serious_fault(page, *parts: str) -> None:
+    """Assert that axe-core, which nobody here wrote, finds no serious fault in parts of a page, or in all of it."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, context={"include": list(parts)} if parts else None).response["violations"]
+    assert not [each for each in found if each["impact"] in ("serious", "critical")], found
+
+
 def shot(where, name: str) -> None:
     """Keep a screenshot of a page or of a part of it."""
     SHOTS.mkdir(parents=True, exist_ok=True)

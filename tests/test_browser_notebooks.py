@@ -2,10 +2,20 @@
 
 import nbformat
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser import PATIENCE, RED, browser, end_kernel, jupyterlab, needs_chromium, open_notebook, run_all, shot
+from tests.browser import (
+    PATIENCE,
+    RED,
+    browser,
+    end_kernel,
+    jupyterlab,
+    needs_chromium,
+    no_serious_fault,
+    open_notebook,
+    run_all,
+    shot,
+)
 from tests.series import OTHER, PATHS, read_with
 
 CONTROLS = ".jp-Notebook .series-panel, .jp-Notebook .series-slide"
@@ -38,8 +48,7 @@ def test_a_notebook_runs_to_its_end_with_nothing_red(lab, path):
     if controls := page.evaluate(COUNT_CONTROLS):
         page.set_viewport_size({"width": 1100, "height": 30_000})  # JupyterLab leaves out what is far from the window
         expect(page.locator(CONTROLS)).to_have_count(controls, timeout=PATIENCE)
-        found = Axe().run(page, context={"include": CONTROLS.split(", ")}).response["violations"]
-        assert not [each for each in found if each["impact"] in ("serious", "critical")], found
+        no_serious_fault(page, *CONTROLS.split(", "))
         page.set_viewport_size({"width": 1100, "height": 900})
     end_kernel(page)
 

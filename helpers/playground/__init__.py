@@ -1,37 +1,54 @@
 """The playground of notebook 8: turn the hyperparameters, watch a run, compare runs, look inside one prediction.
 
-    training, own_picture, prediction -> results -> pictures -> train_panel, compare_panel, prediction_panel
+    settings -> trials -> prediction -> pictures -> panels
 
-`Playground` holds the runs; the panels show them. Everything that the panels do can be done without them.
+`Playground` trains and keeps the runs; the panels show them. Everything that the panels do can be done without them.
 """
 
+import atexit
 import math
-import weakref
-from collections.abc import Callable
-from dataclasses import replace
+import threading
+import time
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from helpers.data import load_data
+import numpy as np
+
+from helpers.arguments import check_settings
+from helpers.data import load_data, split_indices
 from helpers.errors import ArgumentError
 from helpers.figures import show_figure, show_png
 from helpers.files import write_file
-from helpers.playground import results
-from helpers.playground.own_picture import read_picture
-from helpers.playground.pictures import MOST_COMPARED, Comparison, Templates, shrinking_steps, side_by_side
-from helpers.playground.prediction import change_image, explain
-from helpers.playground.training import GUESSES, NO_TRIAL, PRESETS, Settings, Trainer, Trial, best_trial
-
-if TYPE_CHECKING:
-    from helpers.playground.panels import PlaygroundPanel
+from helpers.playground.panels import ComparePanel, PlaygroundPanel, PredictionPanel, TrainPanel
+from helpers.playground.pictures import MOST_COMPARED, draw_comparison, shrinking_steps, together
+from helpers.playground.prediction import change_image, explain, read_picture
+from helpers.playground.settings import PRESETS, Settings
+from helpers.playground.trials import (
+    GUESSES,
+    LONGEST_TITLE,
+    NO_TRIAL,
+    Trial,
+    best_trial,
+    csv_text,
+    read_csv,
+    text_table,
+)
+from helpers.softmax import train
 
 __all__ = ["GUESSES", "PRESETS", "Playground", "Settings", "change_image", "explain", "read_picture", "show_steps"]
 
-_latest = lambda: None  # noqa: E731 (a reference that is dead)
+PICTURES_A_SECOND = 4  # while a run is watched
+EVALUATIONS = 20  # on the validation set, in a whole run
+
+_latest: "Playground | None" = None
 
 
 class Playground:
-    """All runs of one session, each with its settings.
+    """All runs of one session, each with its settings; the newest is trained in slices, in a thread of its own.
+
+    A slice is one call of `train`; between two slices the learning rate may change and the run may stop. All methods
+    may be called from any thread. After each change the panels are told, mostly from the thread that trains; of a run
+    that nobody watches, at its end.
 
     Args:
         settings: fields of `Settings`, with which the controls begin.
@@ -41,40 +58,34 @@ class Playground:
 
     def __init__(self, **settings):
         global _latest
-        if (earlier := _latest()) is not None:
-            earlier.trainer.stop()
-            earlier.trainer.wait()
-            for panel in earlier._panels.values():
-                panel.close()
         self.settings = Settings(**settings)
+        _stop_latest()
+        _latest = self
         self.data = load_data()
-        self._panels: dict[type, PlaygroundPanel] = {}  # of each kind the newest
-        self.trainer = Trainer(self.data, self._changed)
-        _latest = weakref.ref(self)
-
-    def _changed(self) -> None:
-        for panel in list(self._panels.values()):
-            panel.on_runs()
-
-    def follow(self, panel: "PlaygroundPanel") -> None:
-        """Tell a panel of each change of a run; an earlier one of the same kind is closed."""
-        if (earlier := self._panels.get(type(panel))) is not None:
-            earlier.close()
-        self._panels[type(panel)] = panel
-
-    @property
-    def trials(self) -> list[Trial]:
-        return self.trainer.trials
+        self.training, self.validation = split_indices(len(self.data.labels_train))
+        self.trials: dict[int, Trial] = {}  # by number, the newest last; replaced as a whole, as others may be reading
+        self.pace = math.inf  # steps a second, at the most, of a run that is watched
+        self.running = self.watched = False
+        self.problem = ""  # one sentence, if the last run broke off by an error
+        self.panels: dict[type, PlaygroundPanel] = {}  # of each kind the newest
+        self._rate = 0.0
+        self._lock, self._stop, self._ended = threading.Lock(), threading.Event(), threading.Event()
+        self._ended.set()
 
     @property
     def trained(self) -> list[Trial]:
         """The runs that have something to show: neither just begun nor from a table."""
-        return [trial for trial in self.trials if trial.run.step]
+        return [trial for trial in self.trials.values() if trial.run.step]
 
     @property
-    def best(self) -> Trial | None:
-        """The run with the highest validation accuracy so far."""
-        return best_trial(self.trials)
+    def current(self) -> Trial:
+        """The newest run that was trained here, or `NO_TRIAL`."""
+        return next((trial for trial in reversed(self.trials.values()) if not trial.loaded), NO_TRIAL)
+
+    @property
+    def best(self) -> Trial:
+        """The run with the highest validation accuracy so far, or `NO_TRIAL`."""
+        return best_trial(self.trials.values())
 
     def run(self, settings: str | Settings | None = None, guess: str = "") -> Trial:
         """Train to the end, without a panel, and return the trial.
@@ -90,54 +101,160 @@ class Playground:
         Raises:
             ArgumentError: a value that makes no sense, or a run is under way already.
         """
-        title = ""
-        if isinstance(settings, str):
-            if settings in PRESETS:
-                title, settings = settings, replace(PRESETS[settings], seed=self.settings.seed)
-            elif "=" in settings:
-                settings = Settings.parse(settings)
-            else:
-                raise ArgumentError(f"There is no preset {settings!r}. Choose {', '.join(map(repr, PRESETS))}.")
+        title, settings = "", settings or self.settings
         if guess not in ("", *GUESSES):
             raise ArgumentError(f"guess = {guess!r} is not known. Choose {', '.join(map(repr, GUESSES))}.")
-        settings = settings or self.settings
-        if (known := self.trainer.renew(settings, guess, title)) is not None:
-            return known
-        return self._through(self.trainer.start, settings, guess, title)
+        if isinstance(settings, str) and settings in PRESETS:
+            title, settings = settings, replace(PRESETS[settings], seed=self.settings.seed)
+        elif isinstance(settings, str):
+            settings = Settings.parse(settings)
+        wanted = (settings, guess, title, ((0, settings.learning_rate),))
+        for trial in [] if self.running else self.trained:
+            known = (trial.settings, trial.guess, trial.title, trial.rates)
+            if known == wanted and (trial.done or trial.overflowed):
+                self.remove(trial.number)
+                self._keep(trial)
+                self._changed()
+                return trial
+        self.start(settings, guess, title, watched=False)
+        return self._result()
 
     def go_on(self, learning_rate: float, steps: int) -> Trial:
         """Continue the newest run up to `steps`, at this learning rate, and return the trial.
 
         Raises `ArgumentError` where there is nothing to go on with, or a run is under way.
         """
-        return self._through(self.trainer.go_on, learning_rate, steps)
+        self.resume(learning_rate, steps, watched=False)
+        return self._result()
 
-    def _through(self, begin: Callable, *arguments) -> Trial:
-        """Begin a run, and return the trial at its end."""
-        pace, self.trainer.pace = self.trainer.pace, math.inf  # nobody watches
+    def _result(self) -> Trial:
+        self.wait()
+        if self.problem:
+            raise ArgumentError(self.problem)
+        return self.current
+
+    def start(
+        self, settings: Settings, guess: str = "", title: str = "", most: float = math.inf, watched: bool = True
+    ) -> None:
+        """Begin a run, of which at most `most` steps are taken now, and return at once; see `run`."""
+        check_settings(images=settings.images, batch_size=settings.batch_size)
+        self._launch(Trial(self._next(), settings, guess, title=title), settings.learning_rate, most, watched)
+
+    def resume(self, learning_rate: float, steps: int, most: float = math.inf, watched: bool = True) -> None:
+        """Continue the newest run up to `steps`, of which at most `most` are taken now, and return at once."""
+        check_settings(learning_rate=learning_rate, steps=steps)
+        trial = self.current
+        if not trial.number or trial.overflowed:
+            raise ArgumentError("There is no run to go on with, or it has overflowed. Start a new one.")
+        if trial.step >= steps:
+            raise ArgumentError(f"{trial.name} has done {trial.step:,} steps. Give more steps to go on.")
+        self._launch(replace(trial, settings=replace(trial.settings, steps=steps)), learning_rate, most, watched)
+
+    def turn(self, learning_rate: float) -> None:
+        """Let the run that is under way go on at another learning rate."""
+        check_settings(learning_rate=learning_rate)
+        self._rate = learning_rate
+
+    def stop(self) -> None:
+        """Stop the run after the present slice, and return then; what was learned is kept."""
+        self._stop.set()
+        self._ended.wait()
+
+    def wait(self) -> None:
+        """Return when no run is under way; an interrupt stops it."""
         try:
-            begin(*arguments)
-            self.trainer.wait()
+            while not self._ended.wait(0.1):  # not Thread.join: interrupted, that takes a thread for dead that is alive
+                pass
+        except KeyboardInterrupt:
+            self.stop()
+
+    def rename(self, number: int, title: str) -> None:
+        """Give a run a title."""
+        with self._lock:
+            self._keep(replace(self.trials[number], title=" ".join(title.split())[:LONGEST_TITLE]))
+        self._changed()
+
+    def remove(self, number: int) -> None:
+        """Forget a run. Raises `ArgumentError` where it is under way."""
+        with self._lock:
+            if self.running and number == self.current.number:
+                raise ArgumentError(f"Run {number} is under way. Press Stop before you remove it.")
+            self.trials = {other: trial for other, trial in self.trials.items() if other != number}
+        self._changed()
+
+    def _keep(self, *trials: Trial) -> None:
+        self.trials = self.trials | {trial.number: trial for trial in trials}
+
+    def _next(self) -> int:
+        return max(self.trials, default=0) + 1
+
+    def _changed(self) -> None:
+        for panel in list(self.panels.values()):
+            panel.on_runs()
+
+    def _launch(self, trial: Trial, rate: float, most: float, watched: bool) -> None:
+        """Let a thread take steps of this trial, at most `most`; raise `ArgumentError` while one does already."""
+        with self._lock:
+            if self.running:
+                raise ArgumentError("A run is under way. Press Stop, or wait for its end.")
+            self._keep(trial)
+            self._rate, self.running, self.problem, self.watched = rate, True, "", watched
+            self._stop.clear()
+            self._ended.clear()
+        end = int(min(trial.settings.steps, trial.step + most))
+        threading.Thread(target=self._train, args=(trial, end), name="playground", daemon=True).start()
+
+    def _train(self, trial: Trial, end: int) -> None:
+        try:
+            rows, settings, steps = self.training, trial.settings, 5
+            if settings.images < len(rows):
+                rows = np.random.default_rng(settings.seed).permutation(rows)[: settings.images]
+            while trial.step < end and not trial.overflowed and not self._stop.is_set():
+                begun, pace = time.monotonic(), self.pace if self.watched else math.inf
+                steps = min(steps, end - trial.step)
+                trial = self._take(trial, rows, steps)
+                possible = steps / max(1e-3, time.monotonic() - begun)  # steps a second
+                if self.watched:
+                    self._changed()
+                self._stop.wait(max(0.0, steps / pace - (time.monotonic() - begun)))
+                steps = max(1, round(min(4 * steps, min(possible, pace) / PICTURES_A_SECOND)))
+        except Exception as error:  # nothing may leave the thread: the learner would wait for ever
+            self.problem = f"The run broke off ({type(error).__name__}: {error}). What it had learned is kept."
         finally:
-            self.trainer.pace = pace
-        if self.trainer.problem:
-            raise ArgumentError(self.trainer.problem)
-        return self.trainer.current
+            self.running = False
+            try:
+                self._changed()
+            finally:
+                self._ended.set()
+
+    def _take(self, trial: Trial, rows: np.ndarray, steps: int) -> Trial:
+        """Train the trial for one slice, keep what it has learned, and return it."""
+        values = asdict(trial.settings) | {"learning_rate": self._rate}
+        del values["images"]
+        data, every = self.data, max(1, trial.settings.steps // EVALUATIONS)
+        run = train(
+            data.images_train, data.labels_train, indices=rows, validation=self.validation, validate_every=every,
+            resume=trial.run if trial.step else None, until=trial.step + steps, progress=False, **values,
+        )  # fmt: skip
+        with self._lock:  # the title may be another by now
+            grown = self.trials[trial.number].grown(run, values["learning_rate"])
+            self._keep(grown)
+        return grown
 
     def table(self) -> str:
         """Return the names of the runs, and their results, as text in columns."""
-        return results.text_table([trial for trial in self.trials if trial.step])
+        return text_table([trial for trial in self.trials.values() if trial.step])
 
     def show_comparison(self) -> None:
         """Show the validation accuracy and loss of the newest runs, overlaid, below the cell."""
-        curves = Comparison().draw(self.trained)
-        show_png(side_by_side([curves]), curves[0].alt)
+        curves = draw_comparison(self.trained)
+        show_png(together(curves), curves[0].alt)
         if len(self.trained) > MOST_COMPARED:
             print(f"The picture holds the newest {MOST_COMPARED} of {len(self.trained)} runs.")
 
     def save_table(self, path: str | Path) -> Path:
         """Write all runs to a CSV file, whole or not at all; raise `ArgumentError` where it can't be written."""
-        return write_file(path, results.csv_text(self.trials).encode())
+        return write_file(path, csv_text([trial for trial in self.trials.values() if trial.step]).encode())
 
     def load_table(self, source: str | Path | bytes, name: str = "The file") -> list[Trial]:
         """Add the runs of a saved table, their settings and results without what they learned; return them.
@@ -149,49 +266,40 @@ class Playground:
         Raises:
             ArgumentError: the file can't be read, or is no such table.
         """
+        name = name if isinstance(source, bytes) else str(source)
         try:
-            if not isinstance(source, bytes):
-                name = str(source)
-                source = Path(source).read_bytes()
-            found = results.read_csv(source.decode("utf-8-sig"), name)
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
-            raise ArgumentError(f"{name} can't be read: {reason}. Give a file that save_table wrote.") from error
-        for trial in found:
-            self.trainer.keep(trial)
+            content = source if isinstance(source, bytes) else Path(source).read_bytes()
+        except OSError as error:
+            raise ArgumentError(f"{name} can't be read: {error.strerror}. Give a file of save_table.") from error
+        found = [replace(trial, number=number) for number, trial in enumerate(read_csv(content, name), self._next())]
+        self._keep(*found)
         self._changed()
-        return self.trials[-len(found) :]
-
-    def save_picture(self, path: str | Path) -> Path:
-        """Write the compared curves and the best run's templates to a PNG file, whole or not at all."""
-        best = best_trial(self.trained) or NO_TRIAL
-        templates = Templates().draw(best.run.weights, title=best.label if best.number else "")
-        return write_file(path, side_by_side([Comparison().draw(self.trials), [templates]]))
+        return found
 
     def show(self) -> None:
         """Show the controls, the live pictures and the comparison below the cell."""
-        from helpers.playground.compare_panel import ComparePanel
-        from helpers.playground.train_panel import TrainPanel
-
         train = TrainPanel(self)
-        compare = ComparePanel(self, train.use)
-        train.display(compare)
-        for panel in (train, compare):
-            self.follow(panel)
+        train.display(ComparePanel(self, train.use))
 
     def look_inside(self, index: int = 0) -> None:
         """Show one prediction, and what changes it, below the cell.
 
         Args:
             index: of the test image to begin with, 0 to 9,999.
-        """
-        from helpers.playground.prediction_panel import PredictionPanel
 
-        panel = PredictionPanel(self, index)
-        panel.display()
-        self.follow(panel)
+        Raises:
+            ArgumentError: there is no such image, or no run that could be asked.
+        """
+        PredictionPanel(self, index).display()
 
 
 def show_steps(pictures: list) -> None:
     """Show what `read_picture` did to a picture, step by step, below the cell."""
     show_figure(shrinking_steps(pictures))
+
+
+@atexit.register
+def _stop_latest() -> None:
+    """Let the thread come to its end before the process does: TensorFlow does not survive it otherwise."""
+    if _latest is not None:
+        _latest.stop()

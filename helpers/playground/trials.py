@@ -1,0 +1,241 @@
+"""The runs of a playground with what is known of them, and as words: in a table, in a file, as a status."""
+
+import csv
+import io
+import math
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from helpers.errors import ArgumentError
+from helpers.playground.settings import NAMES, Settings
+from helpers.runs import Run
+
+LONGEST_TITLE = 30
+GUESSES = ("diverges", "about 10%", "about 20%", "about 30%", "about 40%", "about 50%")
+NOTHING = Run(np.zeros((3072, 10), np.float32), np.zeros(10, np.float32), np.zeros(3072, np.float32), 255.0)
+DEFAULT = Settings()
+RESULTS = ("training_accuracy", "validation_accuracy", "validation_loss")
+COLUMNS = ("run", "name", *NAMES, "steps_done", "learning_rates", *RESULTS, "diverged", "guess")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A run with its number, its settings, a title, what the learner guessed, each (step, rate) turned to, its results.
+
+    Accuracies are shares, 0 to 1, not a number before they are known; the loss is in nats. `training_accuracy` is the
+    mean of the last tenth of the batches.
+    """
+
+    number: int
+    settings: Settings = DEFAULT
+    guess: str = ""
+    run: Run = NOTHING  # before the first slice, and where the trial comes from a table
+    rates: tuple[tuple[int, float], ...] = ()
+    title: str = ""  # the preset's name, or what the learner wrote
+    step: int = 0
+    training_accuracy: float = math.nan
+    validation_accuracy: float = math.nan
+    validation_loss: float = math.nan
+    diverged: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"Run {self.number}"
+
+    @property
+    def label(self) -> str:
+        """The name, and the title where there is one."""
+        return f"{self.name}: {self.title}" if self.title else self.name
+
+    @property
+    def loaded(self) -> bool:
+        return self.step > self.run.step
+
+    @property
+    def epochs(self) -> float:
+        """How often the run has seen each of its images, on average."""
+        return self.step * self.settings.batch_size / self.settings.images
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self.settings.steps
+
+    @property
+    def overflowed(self) -> bool:
+        """True if the run has no numbers left to go on with."""
+        return not all(np.isfinite(numbers).all() for numbers in (self.run.loss[-1:], self.run.weights))
+
+    def grown(self, run: Run, rate: float) -> "Trial":
+        """Return the trial with a run that has come further, at this learning rate, and its results."""
+        turned = not self.rates or self.rates[-1][1] != rate
+        known: dict[str, Any] = {}
+        if len(run.validation_step):
+            known = {name: float(getattr(run, name)[-1]) for name in ("validation_accuracy", "validation_loss")}
+        return replace(
+            self, run=run, step=run.step, diverged=run.diverged, **known,
+            rates=(*self.rates, (self.step, rate)) if turned else self.rates,
+            training_accuracy=float(run.accuracy[-max(1, run.step // 10) :].mean()),
+        )  # fmt: skip
+
+    @property
+    def outcome(self) -> str:
+        """What became of the run, in the words of `GUESSES`; empty before anything is known."""
+        if math.isnan(self.validation_accuracy):
+            return ""
+        tens = min(max(round(10 * self.validation_accuracy), 1), 5)
+        return "diverges" if self.diverged else f"about {tens}0%"
+
+    @property
+    def guessed_right(self) -> bool | None:
+        """Whether the guess has come true; None without a guess, or before anything is known."""
+        return self.guess == self.outcome if self.guess and self.outcome else None
+
+    @property
+    def turns(self) -> str:
+        """The learning rates in words: "0.3 → 0.1"."""
+        return " → ".join(f"{rate:.6g}" for _, rate in self.rates or [(0, self.settings.learning_rate)])
+
+
+NO_TRIAL = Trial(0)
+
+
+def best_trial(trials: Collection[Trial]) -> Trial:
+    """Return the trial with the highest validation accuracy (the earliest of equals), or `NO_TRIAL`."""
+    known = [trial for trial in trials if not math.isnan(trial.validation_accuracy)]
+    return max(known, key=lambda trial: trial.validation_accuracy, default=NO_TRIAL)
+
+
+def percent(share: float) -> str:
+    return "–" if math.isnan(share) else f"{share:.1%}"
+
+
+def table_rows(trials: Collection[Trial]) -> list[dict[str, str]]:
+    """Return a row for each trial: its settings and its results, in words."""
+    best, rows = best_trial(trials), []
+    for trial in trials:
+        settings = {name.replace("_", " "): f"{value}" for name, value in asdict(trial.settings).items()}
+        apart = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in trial.settings.differences().items())
+        named = {"run": trial.name, "name": trial.title or apart[:40] or "the defaults"}
+        results = {
+            "validation": percent(trial.validation_accuracy) + " ★" * (trial is best),
+            "training": percent(trial.training_accuracy),
+            "result": trial.outcome,
+            "guess": trial.guess + {True: " ✓", False: " ✗", None: ""}[trial.guessed_right],
+        }
+        steps = f"{trial.step:,}" + ("" if trial.done else f" of {trial.settings.steps:,}")
+        turned = {"learning rate": trial.turns, "steps": steps, "epochs": f"{trial.epochs:.3g}"}
+        rows.append(named | results | settings | turned)
+    return rows
+
+
+def text_table(trials: Collection[Trial]) -> str:
+    """Return the names, results and guesses of the trials, in columns narrow enough for a small window."""
+    rows = table_rows(trials)
+    names = ["run", "name", "validation", "training", "result"] + ["guess"] * any(row["guess"] for row in rows)
+    lines = [names, *([row[name] for name in names] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
+def html_table(trials: Collection[Trial], shown: dict[int, bool]) -> str:
+    """Return names, results and what differs as an HTML table, with controls to show, name, repeat and remove a run.
+
+    Args:
+        trials: the trials.
+        shown: of each that has curves, by its number, whether they are shown.
+    """
+    rows, best = table_rows(trials), best_trial(trials)
+    if not rows:
+        return "<p>No runs yet. Press Start.</p>"
+    columns = [name for name in rows[0] if name in ("validation", "training", "result")
+               or (name not in ("run", "name") and len({row[name] for row in rows}) > 1)]  # fmt: skip
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("shown", "run", "name", *columns, "actions"))
+    body = ""
+    for trial, row in zip(trials, rows, strict=True):
+        name, number = trial.name, trial.number
+        cells = [
+            f'<input type="checkbox" name="show:{number}"{"" if number in shown else " disabled"} '
+            f'aria-label="Show the curves of {name}" title="Show or hide its curves">',
+            name,
+            f'<input type="text" name="title:{number}" size="24" maxlength="{LONGEST_TITLE}" placeholder='
+            f'"{escape(row["name"])}" aria-label="Name of {name}" title="Give the run a name of your own">',
+            *(escape(row[column]) for column in columns),
+            f'<button name="again:{number}" title="Set the controls to the settings of {name}" '
+            f'aria-label="Use the settings of {name}">use</button> '
+            f'<button name="remove:{number}" title="Forget {name}" aria-label="Remove {name}">remove</button>',
+        ]
+        body += f"<tr{' class=best' * (trial is best)}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    return (
+        '<div class="runs" tabindex="0" role="region" aria-label="All runs"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def csv_text(trials: Collection[Trial]) -> str:
+    """Return the trials as CSV: one row each, numbers as numbers."""
+    written = io.StringIO()
+    writer = csv.DictWriter(written, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for trial in trials:
+        rates = "; ".join(f"{rate} from step {step}" for step, rate in trial.rates)
+        known = {"run": trial.number, "name": trial.title, "steps_done": trial.step, "learning_rates": rates}
+        writer.writerow(vars(trial) | asdict(trial.settings) | known)
+    return written.getvalue()
+
+
+def read_csv(content: bytes, name: str) -> list[Trial]:
+    """Return the trials of a saved table, without their runs.
+
+    Args:
+        content: of a file that `csv_text` made.
+        name: of the file, for what is said about it.
+
+    Raises:
+        ArgumentError: it is no such table.
+    """
+    trials = []
+    try:
+        for row in csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")):
+            settings = DEFAULT.changed(**{field: row[field] for field in NAMES})
+            turns = (turn.split(" from step ") for turn in row["learning_rates"].split("; "))
+            rates = tuple((int(step), float(rate)) for rate, step in turns)
+            known: dict[str, Any] = {name: float(row[name] or "nan") for name in RESULTS}
+            known |= {"title": row["name"] or "from a table", "diverged": row["diverged"] == "True"}
+            trials.append(Trial(0, settings, row["guess"], rates=rates, step=int(row["steps_done"]), **known))
+    except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise ArgumentError(f"{name} is no table of runs, or is damaged. Give a file that Save table wrote.") from error
+    if not trials:
+        raise ArgumentError(f"{name} holds no runs. Give a file that Save table wrote.")
+    return trials
+
+
+def status(trial: Trial, running: bool = False) -> str:
+    """Return what there is to say about the newest trial, in a few sentences."""
+    if not trial.step:
+        return f"{trial.label} begins." if trial.number else "Ready. Choose settings, or a preset, and press Start."
+    words = f"{trial.label}, step {trial.step:,} of {trial.settings.steps:,} ({trial.epochs:.2f} epochs): "
+    if trial.diverged:
+        words += f"it diverges. The loss is {trial.run.loss[-1]:,.2f}, and guessing has 2.30. Lower the learning rate."
+    else:
+        accuracies = f"{percent(trial.training_accuracy)}, validation accuracy {percent(trial.validation_accuracy)}"
+        words += f"training accuracy {accuracies}."
+        if trial.training_accuracy > trial.validation_accuracy + 0.15:
+            words += " It knows its own images far better than new ones: it overfits."
+    if running:
+        return words
+    if not trial.done:
+        return f"{words} Stopped; Go on and One step continue, with all else as it began."
+    if trial.guessed_right is not None:
+        truth = "right" if trial.guessed_right else f"the truth is “{trial.outcome}”"
+        words += f" You guessed “{trial.guess}”: {truth}."
+    return f"{words} Done: see Compare, below."
+
+
+def score(trials: Collection[Trial]) -> str:
+    """Return how many of the learner's guesses came true; empty where there were none."""
+    guessed = [trial.guessed_right for trial in trials if trial.done and trial.guessed_right is not None]
+    return f"Your guesses so far: {sum(guessed)} of {len(guessed)} right." if guessed else ""
