@@ -7,7 +7,6 @@ system lets go however a process ends, saves work: the others wait instead of fe
 
 import contextlib
 import os
-import re
 import secrets
 import shutil
 import time
@@ -22,10 +21,10 @@ from helpers.errors import DatasetError
 from helpers.progress import progress_bar
 
 LOCK = ".ten-templates.lock"
-WORK = ".ten-templates-fetch-"  # how the names of work folders begin
+WORK = ".ten-templates-fetch"  # how the names of work folders begin
 MISSING = "missing"
 QUIET_SECONDS = 30  # whoever is first and writes nothing for so long is waited for no longer
-DEAD_SECONDS = 86_400  # a work folder of another machine is removed when it is as old as this
+DEAD_SECONDS = 86_400  # a work folder of one who had no lock is removed when it is as old as this
 
 
 def read_cache(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -76,27 +75,28 @@ def describe(wrong: dict[str, str]) -> str:
 def is_ours(path: Path) -> bool:
     """Tell whether a file is a copy of CIFAR-10, whole or damaged, or empty, so that it may give way to a sound one.
 
-    Where CIFAR-10 has its labels, every 3,073 bytes, nearly all bytes of a damaged copy are labels still.
+    Where CIFAR-10 has its labels, every 3,073 bytes, each of the ten is about as frequent, in a damaged copy still.
     """
     if path.is_symlink() or not path.is_file():
         return False
     with open(path, "rb") as file:
         labels = np.frombuffer(file.read(FILE_BYTES), dtype=np.uint8)[::RECORD_BYTES]
-    return len(labels) == 0 or (len(labels) >= 20 and bool(np.mean(labels <= 9) > 0.9))
+    counts = np.bincount(labels, minlength=256)[:10]
+    return bool(counts.sum() >= 0.9 * len(labels) and (counts >= 0.05 * len(labels)).all())
 
 
 def store(files: Files, folder: Path, work: Path, source: str) -> None:
     """Verify the six files and put them into the cache `folder`, all or nothing, each under its final name in one move.
 
-    A damaged file of that name is kept beside it. Raises `DatasetError` for wrong files, `OSError` from the disk.
+    What is sound there stays. Raises `DatasetError` for wrong files, `OSError` from the disk.
     """
-    bar = None
     with contextlib.ExitStack() as stack:
         parts = {cached: stack.enter_context(open(work / cached, "wb")) for cached in CACHE}
+        bar = None
         for name, pieces in archive.verified(files):
-            if not bar:
-                desc = f"CIFAR-10 from {source}"
-                bar = stack.enter_context(progress_bar(total=archive.BYTES, unit="B", unit_scale=True, desc=desc))
+            bar = bar or stack.enter_context(
+                progress_bar(total=archive.BYTES, unit="B", unit_scale=True, desc=f"CIFAR-10 from {source}")
+            )
             cached = next(cached for cached, names in CACHE.items() if name in names)
             parts[cached].seek(CACHE[cached].index(name) * FILE_BYTES)
             for piece in pieces:
@@ -105,87 +105,66 @@ def store(files: Files, folder: Path, work: Path, source: str) -> None:
         for part in parts.values():
             part.flush()
             os.fsync(part.fileno())
-    for cached, complaint in damage(folder).items():
-        final = folder / cached
-        # What is damaged is kept, under the first name that is free; what another process brought meanwhile is not it.
-        with contextlib.suppress(FileNotFoundError):
-            if complaint != MISSING and final.stat().st_size:
-                names = (folder / f"{cached}.damaged{number}" for number in ("", *range(2, 1_000)))
-                os.replace(final, next(name for name in names if not os.path.lexists(name)))
+    for cached in damage(folder):
         try:
-            os.replace(work / cached, final)
+            os.replace(work / cached, folder / cached)
         except PermissionError:  # Windows, where another process brought the same file, and has it open
             if cached in damage(folder):
                 raise
 
 
-def clear(folder: Path) -> dict[str, bool]:
-    """Remove the data, and what is left of it, from `folder`; return the names, and whether each was ours, so removed.
+def clear(folder: Path) -> tuple[list[str], list[str]]:
+    """Remove the data, and what is left of it, from `folder`; return the names removed, and those left, as not ours.
 
     Arrays that are open stay valid. Raises `DatasetError` if a file may not be removed.
     """
-    found: dict[str, bool] = {}
-    if not folder.is_dir():
-        return found
+    there = [path for path in (folder / cached for cached in CACHE) if os.path.lexists(path)]
+    ours = [path for path in there if is_ours(path)]
     try:
-        with work_folder(folder):  # what the dead left goes with it
-            for path in sorted(folder.glob("*")):
-                if re.fullmatch(r"(train|test)\.bin(\.damaged\d*)?", path.name):
-                    if ours := is_ours(path):
-                        path.unlink()
-                    found[path.name] = ours
-        if not any(folder.iterdir()):
-            folder.rmdir()
+        if folder.is_dir():
+            with work_folder(folder):  # what the dead left goes with it
+                for path in ours:
+                    path.unlink()
+            if not any(folder.iterdir()):
+                folder.rmdir()
     except OSError as error:
         advice = "Close the notebooks that use it, or remove it as a user who may."
         raise DatasetError(f"{error.filename or folder} could not be removed: {error.strerror}. {advice}") from error
-    return found
+    return [path.name for path in ours], [path.name for path in there if path not in ours]
 
 
 @contextlib.contextmanager
 def work_folder(folder: Path) -> Iterator[Path]:
     """Give a work folder in the cache `folder`, which is made if need be; wait for whoever came first; tidy up.
 
-    What the process that came first fetches need not be fetched twice. If it dies, the next in turn takes its place and
-    removes what it left. If it fails, all who waited go on at once, without the lock: they have waited long enough.
+    What the process that came first fetches need not be fetched twice. If it dies or fails, the next takes its place.
     """
     import filelock  # needed only to fetch
-    import psutil
 
     folder.mkdir(parents=True, exist_ok=True)
-    # The running system, whose locks can be believed, is known by when it started: all its containers share that. To
-    # the minute, as systems with a drifting clock know it.
-    work = folder / f"{WORK}{psutil.boot_time() / 60:.0f}"
     lock = filelock.FileLock(folder / LOCK)
     with contextlib.suppress(OSError, NotImplementedError):  # without locks, all fetch
-        for turn, quiet in enumerate(quiet_seconds(folder, f"{WORK}*/**/*", "Another process fetches CIFAR-10")):
+        for quiet in quiet_seconds(folder, f"{WORK}*/**/*", "Another process fetches CIFAR-10"):
             with contextlib.suppress(TimeoutError):
                 lock.acquire(timeout=0)
-                if turn and not work.exists():
-                    _let_go(lock)
+            if lock.is_locked or quiet > QUIET_SECONDS:
                 break
-            if quiet > QUIET_SECONDS:
-                break
+    # Under the lock, a folder of this name was left by the dead.
+    work = folder / (WORK if lock.is_locked else f"{WORK}-{secrets.token_hex(4)}")
     try:
         if lock.is_locked:
             for left in folder.glob(f"{WORK}*"):
                 with contextlib.suppress(OSError):  # what is gone in the next moment; a link or a file, which stays
                     if left == work or time.time() - left.lstat().st_mtime > DEAD_SECONDS:
                         shutil.rmtree(left)
-        else:
-            work = work.with_name(f"{work.name}-{secrets.token_hex(4)}")
         work.mkdir()
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
-        _let_go(lock)
-
-
-def _let_go(lock) -> None:
-    if lock.is_locked:
-        with contextlib.suppress(OSError):
-            os.unlink(lock.lock_file)
-        lock.release()
+        if lock.is_locked:
+            with contextlib.suppress(OSError):
+                os.unlink(lock.lock_file)
+            lock.release()
 
 
 def quiet_seconds(folder: Path, pattern: str, description: str) -> Iterator[float]:

@@ -5,7 +5,6 @@ On the command line, `python -m helpers.data` fetches the data, verifies what is
 """
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import platformdirs
 
-from helpers import archive, cache
-from helpers.archive import CLASSES
+from helpers import cache
+from helpers.archive import CLASSES, read_copy, verified
 from helpers.arguments import check_settings
 from helpers.errors import ArgumentError, DatasetError, warn
 
@@ -64,15 +63,16 @@ def _open(data_home: str | os.PathLike | None = None) -> tuple[Path, dict[str, n
         if not wrong:
             return folder, records
         warn(f"The shared copy of CIFAR-10 in {folder} is passed over: {cache.describe(wrong)}.")
-    for _ in range(3):  # another process may set a damaged file aside between our fetching and our reading
-        records, wrong = cache.read_cache(own)
-        if not wrong:
-            return own, records
+    records, wrong = cache.read_cache(own)
+    if wrong:
         from helpers import download  # only now: what speaks with servers takes a while to load
 
         download.fetch(own)
-    bad = f"{own} does not keep what is written there: {cache.describe(wrong)}"
-    raise DatasetError(f"{bad}. Set CIFAR10_HOME to a folder on another disk.")
+        records, wrong = cache.read_cache(own)
+    if wrong:
+        bad = f"{own} does not keep what is written there: {cache.describe(wrong)}"
+        raise DatasetError(f"{bad}. Set CIFAR10_HOME to a folder on another disk.")
+    return own, records
 
 
 def load_data(data_home: str | os.PathLike | None = None) -> Cifar10:
@@ -139,37 +139,28 @@ def main(arguments: list[str] | None = None) -> int:
                         "print its folder; clear: remove it from your own cache")  # fmt: skip
     parser.add_argument("--from", dest="copy", metavar="FILE-OR-FOLDER", help="fetch or verify a copy that you have")
     parser.add_argument("--to", dest="target", metavar="FOLDER", help="fetch into this folder, not into your cache")
-    parser.add_argument("--json", action="store_true", help="print one JSON object, with the exit code in it")
     options = parser.parse_args(arguments)
     if (options.copy and options.command in ("where", "clear")) or (options.target and options.command != "fetch"):
         parser.error(f"{options.command} takes no {'--to' if options.target else '--from'}")
     # A shell leaves the ~ in --from=~/copy alone.
     copy, target = (given and Path(os.path.expanduser(given)) for given in (options.copy, options.target))
-    folder, code = None, 0
     try:
         if options.command == "clear":
-            message = _clear(folder := cache_folders()[-1])
+            folder = cache_folders()[-1]
+            removed, left = cache.clear(folder)
+            print(f"Removed from {folder}: {', '.join(removed) or 'nothing'}")
+            if left:
+                print(f"Left alone, since not ours: {', '.join(left)}")
         else:
             folder = _fetch(copy, target) if options.command == "fetch" else _verify(copy)
-            message = str(folder) if options.command == "where" else f"CIFAR-10, verified: {folder}"
+            print(folder if options.command == "where" else f"CIFAR-10, verified: {folder}")
+        return 0
     except DatasetError as error:
-        message, code = str(error), 1
+        print(error, file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        message, code = "Stopped; nothing was kept. Run it again to start over.", 130
-    if options.json:
-        answer = {"command": options.command, "exit_code": code, "folder": folder and str(folder), "message": message}
-        print(json.dumps(answer))
-    else:
-        print(message, file=sys.stderr if code else sys.stdout)
-    return code
-
-
-def _clear(folder: Path) -> str:
-    """Remove what is ours from a cache; say what was removed, and what was left."""
-    found = cache.clear(folder)
-    removed, left = (", ".join(name for name in found if found[name] == ours) for ours in (True, False))
-    message = f"Removed from {folder}: {removed or 'nothing, there was none'}"
-    return f"{message}. Left alone, since not ours: {left}" if left else message
+        print("Stopped; nothing was kept. Run it again to start over.", file=sys.stderr)
+        return 130
 
 
 def _fetch(copy: Path | None, target: Path | None) -> Path:
@@ -190,7 +181,7 @@ def _verify(copy: Path | None) -> Path:
     """Return `copy`, or the folder that `load_data` would read without fetching; `DatasetError` if it is not sound."""
     if copy:
         try:
-            for _, pieces in archive.verified(archive.read_copy(copy)):
+            for _, pieces in verified(read_copy(copy)):
                 for _ in pieces:
                     pass
         except DatasetError as error:

@@ -81,7 +81,7 @@ def npm_archive(data, big_files):
 @pytest.fixture
 def world(monkeypatch, tmp_path, data_folder):
     """Keep a test off the network and out of the user's cache; its cache is `world.home`, and holds nothing yet."""
-    names = ["CIFAR10_HOME", "CIFAR10_SHARED", "CIFAR10_URL", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"]
+    names = ["CIFAR10_HOME", "CIFAR10_SHARED", "CIFAR10_URL", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"]
     names += [f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO")]
     for name in [*names, *map(str.lower, names)]:
         monkeypatch.delenv(name, raising=False)

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from helpers import cache, download
+from helpers.errors import DatasetError
 
 NAMES = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
 FILE_BYTES = 30_730_000
@@ -108,6 +109,18 @@ class World:
         self.holds("test.bin", "train.bin", *others)
         for name in ("train.bin", "test.bin"):
             assert (self.home / name).read_bytes() == (self.sound / name).read_bytes()
+
+    def fetches(self, source=None) -> None:
+        """Assert that `source`, or else the default ones, fill the cache."""
+        download.fetch(self.home, [source] if source else None)
+        self.is_sound()
+
+    def refuses(self, source, *left: str) -> str:
+        """Assert that a fetch from `source` alone fails and leaves nothing but `left`; return what is said of it."""
+        with pytest.raises(DatasetError) as caught:
+            download.fetch(self.home, [source])
+        self.holds(*left)
+        return str(caught.value).split(f"  - {source}: ", 1)[1].split("\n")[0]
 
     def recovers(self, *others: str) -> None:
         """Assert that the next call, with a source that works, fills the cache."""

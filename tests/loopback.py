@@ -12,13 +12,15 @@ Page = Callable[[BaseHTTPRequestHandler], None]
 
 @contextlib.contextmanager
 def running(wrap=lambda socket: socket, scheme: str = "http"):
-    """Run a server; `server.pages[path]` answers a request, `server.asked` lists (path, Range) of all requests."""
+    """Run a server; `server.pages[path]` answers a request, `server.asked` lists (path, headers) of all requests."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            server.asked.append((self.path, self.headers["Range"]))
+            server.asked.append((self.path, self.headers))
             with contextlib.suppress(ConnectionError):
                 server.pages[self.path](self)
+
+        do_CONNECT = do_GET  # as a proxy
 
         def log_message(self, *_):
             pass
@@ -42,19 +44,14 @@ def running(wrap=lambda socket: socket, scheme: str = "http"):
     thread.join()
 
 
-def begin(handler: BaseHTTPRequestHandler, status: int, headers: dict) -> None:
-    """Send the head of an answer."""
-    handler.send_response(status)
-    for name, value in headers.items():
-        handler.send_header(name.replace("_", "-"), str(value))
-    handler.end_headers()
-
-
 def page(body: bytes, status: int = 200, **headers: str) -> Page:
     """Answer with these bytes."""
 
     def answer(handler):
-        begin(handler, status, {"Content-Length": len(body), **headers})
+        handler.send_response(status)
+        for name, value in ({"Content_Length": len(body)} | headers).items():
+            handler.send_header(name.replace("_", "-"), str(value))
+        handler.end_headers()
         handler.wfile.write(body)
 
     return answer
@@ -72,8 +69,8 @@ def raw(first: bytes, more: bytes = b"", every: float = 0.0) -> Page:
     return answer
 
 
-def file_page(path: Path, ranges=True, part: int | None = None, stop_after: int = 1 << 40, pause: float = 0) -> Page:
-    """Answer with a file, from where the request's Range begins if `ranges`; with 206 and a `part` of it if given.
+def file_page(path: Path, ranges: bool = True, stop_after: int = 1 << 40, pause: float = 0) -> Page:
+    """Answer with a file, from where the request's Range begins if `ranges`.
 
     After `stop_after` bytes, break off, or if there is a `pause`, stay silent for so many seconds and go on.
     """
@@ -81,17 +78,15 @@ def file_page(path: Path, ranges=True, part: int | None = None, stop_after: int 
     def answer(handler):
         size, asked = path.stat().st_size, handler.headers["Range"]
         first = int(asked.removeprefix("bytes=").removesuffix("-")) if ranges and asked else 0
-        end = min(size, first + part) if part else size
-        place = {"Content-Range": f"bytes {first}-{end - 1}/{size}"} if part or first else {}
-        begin(handler, 206 if place else 200, {"Content-Length": end - first, **place})
+        place = {"Content_Range": f"bytes {first}-{size - 1}/{size}"} if first else {}
+        page(b"", 206 if first else 200, Content_Length=size - first, **place)(handler)
         with open(path, "rb") as file:
             file.seek(first)
-            if end - first <= stop_after and not part:
-                shutil.copyfileobj(file, handler.wfile, 1 << 20)
-                return
-            handler.wfile.write(file.read(min(stop_after, end - first)))
-            if pause and not handler.server.over.wait(pause):
-                shutil.copyfileobj(file, handler.wfile, 1 << 20)
+            if size - first > stop_after:
+                handler.wfile.write(file.read(stop_after))
+                if not pause or handler.server.over.wait(pause):
+                    return
+            shutil.copyfileobj(file, handler.wfile, 1 << 20)
 
     return answer
 

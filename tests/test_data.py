@@ -1,7 +1,6 @@
 """CIFAR-10 as arrays: the published facts, the memory it takes, the splits, the pictures; and the command line."""
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -177,9 +176,7 @@ class TestCommandLine:
         world.is_sound()
 
     @pytest.mark.parametrize("command", ["verify", "where"])
-    def test_verify_and_where_name_the_folder_or_what_is_wrong_and_fetch_nothing(
-        self, world, monkeypatch, capsys, command
-    ):
+    def test_verify_and_where_fetch_nothing(self, world, monkeypatch, capsys, command):
         monkeypatch.setattr(download, "fetch", lambda *_: pytest.fail("fetched"))
         shutil.copy(world.sound / "test.bin", world.home)
         assert main([command]) == 1
@@ -187,17 +184,11 @@ class TestCommandLine:
             f"No sound copy of CIFAR-10 in {world.home}: train.bin (missing). Run python -m helpers.data to fetch it."
         )
         assert capsys.readouterr() == ("", f"{wrong}\n")
-        assert main([command, "--json"]) == 1
-        answer = {"command": command, "exit_code": 1, "folder": None, "message": wrong}
-        assert json.loads(capsys.readouterr().out) == answer
         world.holds("test.bin")
         monkeypatch.setenv("CIFAR10_HOME", str(world.sound))
         assert main([command]) == 0
         right = f"CIFAR-10, verified: {world.sound}" if command == "verify" else str(world.sound)
         assert capsys.readouterr() == (f"{right}\n", "")
-        assert main([command, "--json"]) == 0
-        answer = {"command": command, "exit_code": 0, "folder": str(world.sound), "message": right}
-        assert json.loads(capsys.readouterr().out) == answer
 
     @pytest.mark.parametrize("command", ["verify", "fetch"])
     @pytest.mark.parametrize(
@@ -238,18 +229,12 @@ class TestCommandLine:
 
     def test_clear_removes_the_data_and_nothing_else(self, world, capsys):
         world.fill()
-        shutil.copy(world.home / "test.bin", world.home / "train.bin.damaged2")
-        (world.home / "train.bin.damaged").write_bytes(b"a stranger's")
         assert main(["clear"]) == 0
-        assert capsys.readouterr().out == (
-            f"Removed from {world.home}: test.bin, train.bin, train.bin.damaged2. Left alone, since not ours: "
-            "train.bin.damaged\n"
-        )
-        world.holds("train.bin.damaged")
-        (world.home / "train.bin.damaged").unlink()
+        assert capsys.readouterr().out == f"Removed from {world.home}: train.bin, test.bin\n"
+        world.holds()
         (world.home / "notes.txt").unlink()
-        assert main(["clear"]) == 0
-        assert "nothing, there was none" in capsys.readouterr().out
+        assert main(["clear"]) == main(["clear"]) == 0
+        assert capsys.readouterr().out == f"Removed from {world.home}: nothing\n" * 2
         assert not world.home.exists()
 
     @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])

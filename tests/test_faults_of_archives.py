@@ -13,9 +13,7 @@ import tarfile
 import pytest
 from PIL import Image
 
-from helpers import download
 from helpers.data import main
-from helpers.errors import DatasetError
 from tests.copies import FILE_BYTES, NAMES, contents, fault, official_bytes, pack, python, row, sprite
 
 ONE, TWO = NAMES[:2]
@@ -36,11 +34,9 @@ def refused(world, tmp_path):
 
     def refuse(copy) -> str:
         before = contents(tmp_path)
-        with pytest.raises(DatasetError) as caught:
-            download.fetch(world.home, [copy])
+        said = world.refuses(copy)
         assert contents(tmp_path) == before
-        world.holds()
-        return str(caught.value).split(f"  - {copy}: ")[1].split("\n")[0]
+        return said
 
     return refuse
 

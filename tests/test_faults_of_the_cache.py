@@ -9,8 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import nbformat
@@ -21,7 +19,7 @@ from nbclient import NotebookClient
 from helpers import cache, data, download
 from helpers.data import load_data, main
 from helpers.errors import DatasetError
-from tests.copies import FILE_BYTES, NAMES, contents, fault, flip, official_bytes, python, row, unshared
+from tests.copies import FILE_BYTES, contents, fault, flip, official_bytes, python, row, unshared
 from tests.loopback import file_page
 from tests.series import PATHS, code_cells, read
 
@@ -174,48 +172,41 @@ def test_a_damaged_shared_copy_is_passed_over(world, shared, capsys, kind):
     world.is_sound()
 
 
-@fault("A bit flips in one of the six files")
-@pytest.mark.parametrize(("number", "place", "bit"), [(3, 15_000_000, 3), (5, FILE_BYTES - 1, 7)])
-def test_one_flipped_bit_is_noticed(world, filled, capsys, number, place, bit):
-    cached, sound = ("test.bin", "train.bin") if number == 5 else ("train.bin", "test.bin")
-    flip(world.home / cached, (0 if number == 5 else number * FILE_BYTES) + place, 1 << bit)
-    assert cache.damage(world.home) == {cached: f"{NAMES[number]} is not the published file: its SHA-256 differs"}
-    stays = (world.home / sound).stat().st_ino
-    assert load_data().labels_train[:3].tolist() == [6, 9, 9]
-    assert f"{world.home / cached} is damaged: {NAMES[number]} is not" in capsys.readouterr().err
-    assert (world.home / sound).stat().st_ino == stays
-    world.is_sound(f"{cached}.damaged")
+LIKE_OURS = (np.arange(10**6) // 3_073 % 10).astype(np.uint8).tobytes()  # labels where labels belong
 
 
-@fault("A label 10 in the cache")
-@fault("A file is damaged a second time")
-def test_a_label_10_and_a_second_damage_are_noticed(world, filled):
-    (world.home / "test.bin.damaged").mkdir()
-    for place in (3_073 * 77, 5):
-        flip(world.home / "test.bin", place, official_bytes(world.sound, 5)[place] ^ 10)
-        assert load_data().labels_test.max() == 9
-    world.is_sound("test.bin.damaged", "test.bin.damaged2", "test.bin.damaged3")
+def swap(home: Path) -> None:
+    os.replace(home / "test.bin", home / "train.bin")
 
 
-@fault("A file is too short, too long, empty, missing or in the wrong order")
+@fault("Spaces, accents or other letters in the path")
 @pytest.mark.parametrize(
-    ("train", "test", "said", "kept"),
-    [(5 * FILE_BYTES + 1, FILE_BYTES - 1, ["it has bytes past its end", "test_batch.bin has 30,729,999 bytes"],
-      ["test.bin.damaged", "train.bin.damaged"]),
-     (0, None, ["data_batch_1.bin has 0 bytes"], []),
-     ("test.bin", None, ["data_batch_1.bin is not the published"], ["train.bin.damaged"])],
-    ids=["long, short", "empty, missing", "wrong order"],
+    ("damage", "said"),
+    [
+        row("A bit flips in one of the six files", lambda home: flip(home / "train.bin", 3 * FILE_BYTES + 10**7, 8),
+            ["data_batch_4.bin is not the published file: its SHA-256 differs"]),
+        pytest.param(lambda home: flip(home / "test.bin", FILE_BYTES - 1, 128), ["test_batch.bin is not"], id="end"),
+        row("A label 10 in the cache", lambda home: flip(home / "test.bin", 0, 3 ^ 10), ["test_batch.bin is not"]),
+        row("A file is too short, too long, empty, missing or in the wrong order",
+            lambda home: (os.truncate(home / "train.bin", 5 * FILE_BYTES + 1), os.truncate(home / "test.bin", 10**7)),
+            ["it has bytes past its end", "test_batch.bin has 10,000,000 bytes"]),
+        pytest.param(lambda home: os.truncate(home / "train.bin", 0), ["data_batch_1.bin has 0 bytes"], id="empty"),
+        pytest.param(lambda home: (home / "test.bin").unlink(), [], id="missing"),
+        pytest.param(swap, ["data_batch_1.bin is not the published"], id="wrong order"),
+    ],
 )  # fmt: skip
-def test_a_wrong_length_is_noticed(world, filled, train, test, said, kept, capsys):
-    if train == "test.bin":
-        os.replace(world.home / "test.bin", world.home / "train.bin")
-    else:
-        os.truncate(world.home / "train.bin", train)
-        os.truncate(world.home / "test.bin", test) if test else (world.home / "test.bin").unlink()
-    load_data()
+def test_damage_is_noticed_named_and_mended(world, filled, capsys, damage, said):
+    assert {" ", "é", "数", "%", "#", "$"} <= set(world.home.name)
+    damage(world.home)
+    sound, wrong = cache.read_cache(world.home)
+    stays = {name: (world.home / name).stat().st_ino for name in sound}
+    loaded = load_data()
+    assert (loaded.labels_train[:3].tolist(), loaded.labels_test.max()) == ([6, 9, 9], 9)
     shown = capsys.readouterr().err
-    assert all(words in shown for words in said)
-    world.is_sound(*kept)
+    assert [words for words in said if words not in shown] == []
+    assert all(f"{world.home / name} is damaged: " in shown for name in wrong if wrong[name] != cache.MISSING)
+    assert {name: (world.home / name).stat().st_ino for name in sound} == stays
+    world.is_sound()
 
 
 @posix
@@ -225,11 +216,11 @@ def test_a_wrong_length_is_noticed(world, filled, train, test, said, kept, capsy
     [
         # 16-bit numbers, as language models are trained on
         lambda path: path.write_bytes(np.random.default_rng(0).integers(50_257, size=10**6).astype("<u2").tobytes()),
-        lambda path: path.write_bytes(b"\5mine"), Path.mkdir, os.mkfifo,
+        lambda path: path.write_bytes(b"\5mine"), lambda path: path.write_bytes(bytes(10**7)), Path.mkdir, os.mkfifo,
         # what looks like a damaged copy, elsewhere
-        lambda path: (path.parent.parent.joinpath("old").write_bytes(bytes(10**6)), path.symlink_to("../old")),
+        lambda path: (path.parent.parent.joinpath("old").write_bytes(LIKE_OURS), path.symlink_to("../old")),
     ],
-    ids=["tokens", "short", "folder", "pipe", "link"],
+    ids=["tokens", "short", "zeros", "folder", "pipe", "link"],
 )  # fmt: skip
 def test_what_is_not_ours_is_left_alone(world, monkeypatch, make, capsys):
     monkeypatch.setattr(download, "OFFICIAL", world.sound.as_uri())
@@ -280,19 +271,18 @@ def test_a_notebook_shows_one_message_and_no_traceback(world, filled, monkeypatc
     assert error.traceback == [f"DatasetError: {error.evalue}"]
     assert error.evalue.startswith(f"CIFAR-10 could not be fetched into {world.home} (")
     world.holds("train.bin", "test.bin")
-    world.recovers("test.bin.damaged")
+    world.recovers()
 
 
 @posix
 @fault("The cache is replaced, or cleared, under open arrays")
 def test_open_arrays_stay_valid(world, filled):
     loaded = load_data()
-    flip(world.home / "train.bin", 123_456_789)  # in place, so this one does reach the arrays
-    shutil.copy(world.home / "test.bin", world.home / "new")
-    flip(world.home / "new", 1_000)
-    os.replace(world.home / "new", world.home / "test.bin")
-    load_data()  # keeps both beside
-    flip(world.home / "train.bin.damaged", 123_456_789)
+    for name in ("train.bin", "test.bin"):
+        shutil.copy(world.home / name, world.home / "new")
+        flip(world.home / "new", 1_000)
+        os.replace(world.home / "new", world.home / name)
+    load_data()
     assert main(["clear"]) == 0
     world.holds()
     for number, images in ((0, loaded.images_train[:10_000]), (5, loaded.images_test)):
@@ -346,12 +336,22 @@ data.load_data()
     world.recovers()
 
 
-def at_once(world, count: int, before: str = "") -> None:
-    """Let so many processes load the data, all from the same moment on; assert that each has the right bytes."""
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("count", "before", "requests"),
+    [
+        row("Many processes at once, with nothing in the cache", 4, "", 1),
+        row("The same where processes cannot tell who came first", 2,
+            "import filelock\nfilelock.FileLock.acquire = lambda *_, **__: exec('raise NotImplementedError')", 2),
+    ],
+)  # fmt: skip
+def test_processes_at_once_all_get_the_right_bytes(world, server, archive, monkeypatch, count, before, requests):
+    server.pages["/archive"] = file_page(archive)
+    monkeypatch.setenv("CIFAR10_URL", server.address("/archive"))
     code = (
         f"import sys, time, pathlib\nfrom helpers import data\n{before}\n"
         "ready = pathlib.Path(sys.argv[1])\n(ready / sys.argv[2]).touch()\n"
-        "while len(list(ready.iterdir())) < int(sys.argv[3]): time.sleep(0.01)\n"
+        "while len(list(ready.iterdir())) < int(sys.argv[3]): time.sleep(0.01)\n"  # all from the same moment on
         "loaded = data.load_data()\n"
         "print(loaded.labels_train[:3].tolist(), int(loaded.images_test[-1].sum()))"
     )
@@ -361,26 +361,11 @@ def at_once(world, count: int, before: str = "") -> None:
     expected = f"[6, 9, 9] {int(load_data(world.sound).images_test[-1].sum())}\n"
     assert [process.communicate(timeout=500)[0] for process in processes] == [expected] * count
     world.is_sound()
-
-
-@pytest.mark.slow
-@fault("Many processes at once, with nothing in the cache")
-def test_many_at_once_fetch_once(world, server, archive, monkeypatch):
-    server.pages["/archive"] = file_page(archive)
-    monkeypatch.setenv("CIFAR10_URL", server.address("/archive"))
-    at_once(world, 4)
-    assert len(server.asked) == 1
-
-
-@pytest.mark.slow
-@fault("The same where processes cannot tell who came first")
-def test_all_at_once_without_waiting(world, monkeypatch):
-    monkeypatch.setenv("CIFAR10_URL", world.sound.as_uri())
-    at_once(world, 2, "import filelock\nfilelock.FileLock.acquire = lambda *_, **__: exec('raise NotImplementedError')")
+    assert len(server.asked) == requests
 
 
 @fault("Windows: another process brought the file first, and has it open")
-@pytest.mark.parametrize("size", [None, 100_000])
+@pytest.mark.parametrize("size", [None, 10**7])
 def test_a_file_that_is_open_elsewhere_may_stay_if_it_is_sound(world, monkeypatch, size):
     def as_windows_does(_, new):
         new.write_bytes((world.sound / new.name).read_bytes()[:size])
@@ -442,45 +427,19 @@ def test_a_hanging_process_is_waited_for_only_so_long(world, monkeypatch):
     world.is_sound()
 
 
-@fault("The process that came first fails")
-def test_after_a_failure_nobody_waits_in_line(world, monkeypatch):
-    monkeypatch.setattr(cache, "QUIET_SECONDS", 600)
-    first, entered = cache.work_folder(world.home), threading.Barrier(4)
-    first.__enter__()
-
-    def fetch():
-        with cache.work_folder(world.home):
-            entered.wait(60)  # three at the same time
-
-    threads = [threading.Thread(target=fetch) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    time.sleep(0.5)
-    first.__exit__(None, None, None)
-    entered.wait(60)
-    for thread in threads:
-        thread.join()
-    world.holds()
-
-
-@fault("What another machine left in a shared cache, or a file or link named like our work folders")
-@pytest.mark.parametrize("kind", ["file", "young", "old", "link"])
-def test_what_others_left_does_no_harm(world, tmp_path, kind):
-    left = world.home / f"{cache.WORK}elsewhere"
-    if kind == "file":
-        left.write_text("lock")
-    elif kind == "link":
-        (tmp_path / "precious").mkdir()
-        (tmp_path / "precious" / "thesis.txt").write_text("years of work")
-        left.symlink_to(tmp_path / "precious")
-        os.utime(tmp_path / "precious", (1, 1))
-    else:
-        left.mkdir()
-    if kind == "old":
-        os.utime(left, (1, 1))
-    world.recovers(*[left.name] * (kind != "old"))
-    if kind == "link":
-        assert (left / "thesis.txt").read_text() == "years of work"
+@fault("A file or link named like our work folders, or what another machine left")
+def test_what_others_left_does_no_harm(world, tmp_path):
+    file, link, young, old = (world.home / f"{cache.WORK}-{kind}" for kind in ("file", "link", "young", "old"))
+    file.write_text("lock")
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis.txt").write_text("years of work")
+    link.symlink_to(tmp_path / "precious")
+    young.mkdir()
+    old.mkdir()
+    for path in (tmp_path / "precious", old):
+        os.utime(path, (1, 1))
+    world.recovers(file.name, link.name, young.name)  # a day old, ours is removed
+    assert (link / "thesis.txt").read_text() == "years of work"
 
 
 @posix
@@ -511,9 +470,3 @@ def test_without_a_home_the_error_says_what_to_set(world, tmp_path, monkeypatch)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "No home folder is known. Set CIFAR10_HOME to a folder for the data.\n"
     assert not list(tmp_path.glob("~*"))
-
-
-@fault("Spaces, accents or other letters in the path")
-def test_a_strange_path_works(world, filled):
-    assert {" ", "é", "数", "%", "#", "$"} <= set(world.home.name)
-    assert load_data(str(world.home)).labels_test[:3].tolist() == [3, 8, 8]
