@@ -52,7 +52,7 @@ def students_version(name: str, course: Path) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         if "student-id" in cell.metadata.get("tags", []):
             cell.source = cell.source.replace('"instructor"', '"your-id"')
-    fetch = nbformat.v4.new_code_cell(links.colab_cell(links.address()), id="colab")
+    fetch = nbformat.v4.new_code_cell(links.colab_cell(links.ADDRESS), id="colab")
     fetch.metadata.update(tags=["colab"], jupyter={"source_hidden": True})
     notebook.cells.insert(1, fetch)
     nbformat.write(notebook, path)
@@ -67,7 +67,7 @@ def main(folder: Path, course: Path) -> int:
         title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as zipped:
             zipped.writestr(f"{name}/{name}.ipynb", nbformat.writes(notebook) + "\n")
-            zipped.writestr(f"{name}/README.txt", READ_ME.format(title=title, name=name, address=links.address()))
+            zipped.writestr(f"{name}/README.txt", READ_ME.format(title=title, name=name, address=links.ADDRESS))
         if given_away := leaks(json.loads(source.read_text(encoding="utf-8")), packed.getvalue()):
             (course / "release" / name / source.name).unlink()
             print(f"{name}: not written, for it would give away:", *given_away, sep="\n  ", file=sys.stderr)

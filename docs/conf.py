@@ -1,8 +1,7 @@
 """The series as a static site, from the committed notebooks, without running them: `make site` calls Sphinx with this.
 
 Every page keeps its place in the repository, so that a link between two files holds here, on GitHub and in JupyterLab.
-The README is the home page. A warning of Sphinx, such as a link that leads nowhere, fails the build; so does a page
-that would load anything from another server.
+The README is the home page. A warning of Sphinx, such as a link that leads nowhere, fails the build.
 """
 
 import base64
@@ -11,7 +10,6 @@ import html
 import posixpath
 import re
 import shutil
-from pathlib import Path
 
 import nbformat
 
@@ -59,7 +57,7 @@ html_show_sphinx = False
 html_show_copyright = False
 html_copy_source = False
 html_use_index = False
-REPOSITORY = f"https://github.com/{links.address()}"
+REPOSITORY = f"https://github.com/{links.ADDRESS}"
 html_theme_options = {
     "footer_icons": [{"name": "The repository", "html": "Repository", "class": "", "url": REPOSITORY}]
 }
@@ -70,9 +68,6 @@ ELSEWHERE = re.compile(r"<!-- not on the site -->.*?<!-- /not on the site -->\n"
 TEXT = re.compile(r"<blockquote>.*?<p>(.*?)</p>|<p>(.*?)</p>", re.DOTALL)
 INLINE = re.compile(r"data:image/(\w+);base64,([\w+/=]+)")
 PICTURE = re.compile(r'<img [^>]*src="[^"]*/?_images/([^"]+)"')
-FROM_OUTSIDE = re.compile(
-    r"""<(?:script|img|iframe|link)\b[^>]*(?:src|href)=["']?(?:https?:)?//|url\(["']?(?:https?:)?//"""
-)
 
 
 def with_links_that_lead_somewhere(text: str, name: str) -> str:
@@ -165,21 +160,14 @@ def formula(writer, node) -> None:
     raise SkipNode
 
 
-def loads_from_outside(folder: Path) -> list[str]:
-    """Name the pages and style sheets in `folder` that would load something from another server."""
-    files = [*folder.rglob("*.html"), *folder.rglob("*.css")]
-    return [path.name for path in files if FROM_OUTSIDE.search(path.read_text(encoding="utf-8"))]
-
-
-def complete(app, error) -> None:
+def copy_home(app, error) -> None:
+    """Let the home page answer for the site's address alone, too."""
     if not error and app.builder.name == "html":
         shutil.copy(app.outdir / "README.html", app.outdir / "index.html")
-        if outside := loads_from_outside(app.outdir):
-            raise RuntimeError(f"These would load something from another server: {', '.join(outside)}")
 
 
 def setup(app) -> None:
     app.connect("source-read", read)
     app.connect("html-page-context", finish, priority=900)
-    app.connect("build-finished", complete)
+    app.connect("build-finished", copy_home)
     app.add_html_math_renderer("mathml", (formula, None), (formula, None))

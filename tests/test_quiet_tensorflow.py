@@ -16,31 +16,22 @@ def python(code: str, *paths) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("line", "dense"),
-    [("", "tf.keras.layers.Dense"), ("from tensorflow.keras import layers", "layers.Dense")],
-)
-def test_it_says_nothing_and_keras_comes_only_when_it_is_used(line, dense):
+def test_it_says_nothing_and_keras_comes_only_when_it_is_used():
     ran = python(
         "from helpers.softmax import tf; assert 'keras' not in sys.modules\n"
-        f"{line}\nprint({dense}(3)(tf.ones([2, 5])).shape, type(tf.keras.optimizers.SGD(0.1)).__name__)"
+        "print(tf.keras.layers.Dense(3)(tf.ones([2, 5])).shape)\n"
+        "from tensorflow.keras import layers; print(layers.Dense(3)(tf.ones([2, 5])).shape)"
     )
-    assert (ran.stdout, ran.stderr) == ("(2, 3) SGD\n", "")
+    assert (ran.stdout, ran.stderr) == ("(2, 3)\n(2, 3)\n", "")
 
 
-@pytest.mark.parametrize(
-    ("end", "words"),
-    [
-        ("os.abort()", ["F0000 wrong version"]),
-        ("raise ImportError('broken')", ["F0000 wrong version", "ImportError: broken"]),
-    ],
-)
-def test_its_last_words_are_shown(tmp_path, end, words):
+@pytest.mark.parametrize("end", ["os.abort()", "raise ImportError('broken')"])
+def test_its_last_words_are_shown(tmp_path, end):
     (tmp_path / "tensorflow.py").write_text(f"import os; os.write(2, b'F0000 wrong version\\n'); {end}")
     ran = python("from helpers.quiet_tensorflow import tf", tmp_path)
     assert ran.returncode != 0
-    for word in words:
-        assert word in ran.stderr
+    assert "F0000 wrong version" in ran.stderr
+    assert ("ImportError: broken" in ran.stderr) is ("broken" in end)
 
 
 @pytest.mark.slow
@@ -54,8 +45,7 @@ def test_who_started_tensorflow_before_is_told_what_that_means():
     ("machine", "features", "sound"),
     [
         ("x86_64", {"AVX": True}, True),
-        ("x86_64", {"AVX": False, "AVX2": True}, False),
-        ("AMD64", {"AVX": False}, False),
+        ("AMD64", {"AVX": False, "AVX2": True}, False),
         ("arm64", {"AVX": False}, True),
         ("x86_64", {}, True),  # nothing is known: no reason to stop
     ],
@@ -65,7 +55,6 @@ def test_a_processor_without_avx_is_named_before_tensorflow_is_imported(machine,
     monkeypatch.setattr(quiet_tensorflow.platform, "machine", lambda: machine)
     monkeypatch.setattr("numpy._core._multiarray_umath.__cpu_features__", features)
     if sound:
+        return quiet_tensorflow.check_processor()
+    with pytest.raises(ProcessorError, match="has no AVX instructions, which TensorFlow needs"):
         quiet_tensorflow.check_processor()
-    else:
-        with pytest.raises(ProcessorError, match="has no AVX instructions, which TensorFlow needs"):
-            quiet_tensorflow.check_processor()

@@ -46,12 +46,3 @@ def test_a_page_has_the_figures_with_their_alt_text_and_no_cell_for_elsewhere(pa
     assert len(alts) == nbformat.writes(before).count('"image/png": "iVBOR')
     assert all(shown == described for shown, described in alts)
     assert [cell.id for cell in after.cells] == [c.id for c in before.cells if not {"claims", "colab"} & set(tags(c))]
-
-
-@pytest.mark.parametrize("tag", ['<script async src="https://cdn/m.js">', "<img src='//x/a.png'>", "url(https://x/a)"])
-def test_what_comes_from_another_server_is_found(tmp_path, tag):
-    page = tmp_path / "index.html"
-    page.write_text('<a href="https://example.org">a link is fine</a><script src="_static/a.js"></script>')
-    assert conf.loads_from_outside(tmp_path) == []
-    page.write_text(tag)
-    assert conf.loads_from_outside(tmp_path) == ["index.html"]

@@ -71,13 +71,14 @@ def test_where_both_have_changed_both_are_kept_and_one_sentence_says_so(series, 
         assert said.endswith(f"my-notebooks/{beside}")
 
 
-@pytest.mark.parametrize("text", ["", '{"cells": 3, "nbformat": 4}'])
-def test_a_file_that_is_no_notebook_is_the_learners(series, text):
+def test_a_file_that_is_no_notebook_is_the_learners(series):
     _, copies = series
     copies.mkdir()
-    (copies / "01_a.ipynb").write_text(text)
+    broken = {"01_a.ipynb": "", "02_b.ipynb": '{"cells": 3, "nbformat": 4}'}
+    for name, text in broken.items():
+        (copies / name).write_text(text)
     working_copy.main([])
-    assert (copies / "01_a.ipynb").read_text() == text
+    assert {name: (copies / name).read_text() for name in broken} == broken
     assert nbformat.read(copies / "01_a.new.ipynb", as_version=4).cells[0].source == "print('01_a')"
 
 

@@ -2,7 +2,6 @@
 
     python -m tools.links                 make README and notebooks agree with pyproject.toml
     python -m tools.links OWNER/NAME      move to another address
-    python -m tools.links --check         change nothing; exit 1 where something disagrees
 
 Generated are: the README's table of notebooks, between its markers, from each notebook's own header; in each notebook
 the cell tagged `badges` and the cell tagged `colab`; and the addresses in other prose (the README, hub/README.md, ...)
@@ -17,20 +16,11 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
-README = ROOT / "README.md"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ADDRESS = PROJECT["urls"]["Repository"].removeprefix("https://github.com/")  # OWNER/NAME
 TABLE = re.compile(r"(<!-- notebooks -->\n).*?(<!-- /notebooks -->)", re.DOTALL)
 LEARNERS = "learner"  # the branch without outputs, which CI makes from main: see tools/working_copy.py
-HEADER = re.compile(r"# (?P<number>\d+) · (?P<title>.+)\n\n> (?P<lesson>.+)\n")
-MINUTES = re.compile(r"\*\*Time\*\* about (\d+) minutes")
-
-
-def project() -> dict:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-
-
-def address() -> str:
-    """Return OWNER/NAME as pyproject.toml has it."""
-    return project()["urls"]["Repository"].removeprefix("https://github.com/")
+HEADER = re.compile(r"# (\d+) · (.+)\n\n> (.+)\n(?:.*\n)*?\*\*Time\*\* about (\d+) minutes")
 
 
 def site(where: str) -> str:
@@ -39,25 +29,14 @@ def site(where: str) -> str:
     return f"https://{owner.lower()}.github.io/{name}"
 
 
-def moved(text: str, where: str) -> str:
-    """Return `text` with the repository's address, and that of its pages, replaced by those for `where`."""
-    return text.replace(site(address()), site(where)).replace(address(), where)
-
-
-def badges(path: Path, where: str) -> str:
-    """Return the badges that open the notebook at `path` on Binder and on Colab."""
-    binder = f"https://mybinder.org/v2/gh/{where}/{LEARNERS}?urlpath=lab/tree/notebooks/{path.name}"
-    colab = f"https://colab.research.google.com/github/{where}/blob/{LEARNERS}/notebooks/{path.name}"
+def badges(name: str, where: str) -> str:
+    """Return the badges that open the notebook of that file name on Binder and on Colab."""
+    binder = f"https://mybinder.org/v2/gh/{where}/{LEARNERS}?urlpath=lab/tree/notebooks/{name}"
+    colab = f"https://colab.research.google.com/github/{where}/blob/{LEARNERS}/notebooks/{name}"
     return (
         f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder}) "
         f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})"
     )
-
-
-def doors(path: Path, where: str) -> str:
-    """Return what stands below a notebook's header: where else to open it, where to read it, where to look words up."""
-    page = f"[Read it as a page]({site(where)}/notebooks/{path.stem}.html)"
-    return f"{badges(path, where)} {page} · [Glossary]({site(where)}/docs/glossary.html)"
 
 
 def colab_cell(where: str) -> str:
@@ -73,61 +52,49 @@ def colab_cell(where: str) -> str:
     )
 
 
-def notebooks() -> list[Path]:
-    return sorted((ROOT / "notebooks").glob("*.ipynb"))
-
-
-def table(where: str) -> str:
-    """Return the README's table of notebooks, each row from that notebook's header cell."""
-    rows = ["| No. | Notebook | What you learn | Minutes | Open |", "|---|---|---|---|---|"]
-    for path in notebooks():
-        source = nbformat.read(path, as_version=4).cells[0].source
-        header, minutes = HEADER.match(source), MINUTES.search(source)
-        link = f"[{header['title']}](notebooks/{path.name})"
-        rows.append(f"| {header['number']} | {link} | {header['lesson']} | {minutes[1]} | {badges(path, where)} |")
-    return "\n".join(rows) + "\n"
-
-
 def expected(where: str) -> dict[Path, str]:
     """Return what every file that names the address must contain for the address `where`."""
-    named = [
-        *ROOT.glob("*.md"),
-        *ROOT.glob("[!_.]*/**/*.md"),
-        *(ROOT / name for name in ("CITATION.cff", "environment.yml", "pyproject.toml")),
-    ]
-    texts = {path: moved(path.read_text(encoding="utf-8"), where) for path in named}
-    texts[README] = TABLE.sub(lambda match: match[1] + table(where) + match[2], texts[README])
-    citation = ROOT / "CITATION.cff"
-    texts[citation] = re.sub(r"(?m)^version: .+$", f"version: {project()['version']}", texts[citation])
-    for path in notebooks():
-        notebook = nbformat.read(path, as_version=4)
+
+    def moved(text: str) -> str:
+        return text.replace(site(ADDRESS), site(where)).replace(ADDRESS, where)
+
+    readme, citation, *others = (
+        ROOT / name for name in ("README.md", "CITATION.cff", "environment.yml", "pyproject.toml")
+    )
+    named = {readme, citation, *others, *ROOT.glob("*.md"), *ROOT.glob("[!_.]*/**/*.md")}
+    texts = {path: moved(path.read_text(encoding="utf-8")) for path in named}
+    texts[citation] = re.sub(r"(?m)^version: .+$", f"version: {PROJECT['version']}", texts[citation])
+    table = "| No. | Notebook | What you learn | Minutes | Open |\n|---|---|---|---|---|\n"
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        notebook, buttons = nbformat.read(path, as_version=4), badges(path.name, where)
+        number, title, lesson, minutes = HEADER.match(notebook.cells[0].source).groups()
+        table += f"| {number} | [{title}](notebooks/{path.name}) | {lesson} | {minutes} | {buttons} |\n"
         for cell in notebook.cells:
             tags = cell.metadata.get("tags", [])
-            if "badges" in tags:
-                cell.source = doors(path, where)
+            if "badges" in tags:  # where else to open it, where to read it, where to look words up
+                page = f"[Read it as a page]({site(where)}/notebooks/{path.stem}.html)"
+                cell.source = f"{buttons} {page} · [Glossary]({site(where)}/docs/glossary.html)"
             elif "colab" in tags:
                 cell.source = colab_cell(where)
                 cell.metadata |= {"cellView": "form", "jupyter": {"source_hidden": True}}  # on Colab; in JupyterLab
             elif cell.cell_type == "markdown":
-                cell.source = moved(cell.source, where)
+                cell.source = moved(cell.source)
         texts[path] = nbformat.writes(notebook) + "\n"
+    texts[readme] = TABLE.sub(lambda match: match[1] + table + match[2], texts[readme])
     return texts
 
 
-def main(arguments: list[str]) -> int:
-    """Check or write; return the exit code."""
-    check = arguments == ["--check"]
-    where = address() if check or not arguments else arguments[0]
+def main(where: str) -> int:
+    """Write what does not agree with the address `where`; return the exit code."""
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", where):
-        print(f"{where!r} is no address. Give it as OWNER/NAME, such as {address()}.", file=sys.stderr)
+        print(f"{where!r} is no address. Give it as OWNER/NAME, such as {ADDRESS}.", file=sys.stderr)
         return 2
-    stale = {path: text for path, text in expected(where).items() if path.read_text(encoding="utf-8") != text}
-    for path, text in stale.items():
-        if not check:
+    for path, text in expected(where).items():
+        if path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
-        print(f"{path.relative_to(ROOT)}: {'disagrees; run make links' if check else 'written'}")
-    return 1 if check and stale else 0
+            print(f"{path.relative_to(ROOT)}: written")
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(*sys.argv[1:] or [ADDRESS]))

@@ -10,7 +10,6 @@ have, the series' new version is put beside theirs. The metadata of a copy say w
 import argparse
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -75,21 +74,19 @@ def update_all(copies: Path) -> None:
 def commit_to(branch: str, repository: Path = ROOT) -> str:
     """Commit what HEAD holds, its notebooks cleared, on top of `branch` (or the remote's); return the commit."""
 
-    def git(*arguments: str, **options) -> str:
-        done = subprocess.run(["git", *arguments], cwd=repository, check=True, stdout=subprocess.PIPE, **options)
-        return done.stdout.decode().strip()
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=repository, check=True, stdout=subprocess.PIPE, text=True)
+        return done.stdout.strip()
 
     refs = git("for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}", f"refs/remotes/origin/{branch}")
     parents = refs.split()[:1]
     with tempfile.TemporaryDirectory() as folder:
-        index = os.environ | {"GIT_INDEX_FILE": str(Path(folder) / "index")}
-        git("read-tree", "HEAD", env=index)
-        for name in git("ls-tree", "--name-only", "HEAD", "notebooks/").splitlines():
-            if name.endswith(".ipynb"):
-                text, _ = cleared(git("show", f"HEAD:{name}"))
-                blob = git("hash-object", "-w", "--stdin", input=text.encode())
-                git("update-index", "--cacheinfo", f"100644,{blob},{name}", env=index)
-        tree = git("write-tree", env=index)
+        git("worktree", "add", "--quiet", "--detach", f"{folder}/tree")
+        for path in Path(folder, "tree", "notebooks").glob("*.ipynb"):
+            path.write_text(cleared(path.read_text(encoding="utf-8"))[0], encoding="utf-8", newline="\n")
+        git("-C", f"{folder}/tree", "add", "notebooks")
+        tree = git("-C", f"{folder}/tree", "write-tree")
+        git("worktree", "remove", "--force", f"{folder}/tree")
     if parents and git("rev-parse", f"{parents[0]}^{{tree}}") == tree:
         return parents[0]
     message = f"The series without outputs, from {git('rev-parse', 'HEAD')}"

@@ -44,7 +44,7 @@ def colab(tmp_path_factory, data_folder):
         "CIFAR10_URL": served.archive(data_folder, folder / "cifar-10-binary.tar.gz"),
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{served.repository(folder / 'series.git')}.insteadOf",
-        "GIT_CONFIG_VALUE_0": f"https://github.com/{links.address()}",
+        "GIT_CONFIG_VALUE_0": f"https://github.com/{links.ADDRESS}",
     }
     argv = [str(PYTHON), "-c", LAUNCH, "-f", "{connection_file}"]
     kernel = {"argv": argv, "display_name": "Colab", "language": "python", "env": environment}

@@ -12,7 +12,6 @@ import re
 import secrets
 import statistics
 import subprocess
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +19,6 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import psutil
-import pytest
 import requests
 
 from coursework.grading.assignment import all_assignments
@@ -64,12 +62,6 @@ def memory(family: list[psutil.Process], kind: str) -> float:
     return sum(getattr(process.memory_full_info(), kind) for process in family) / 2**20
 
 
-@pytest.fixture(scope="module")
-def course(tmp_path_factory):
-    """Return the address of a repository that holds what is committed here."""
-    return served.repository(tmp_path_factory.mktemp("course") / "series.git")
-
-
 @contextlib.contextmanager
 def serve(folder: Path, environment: Path, more: str = ""):
     """Start a hub whose students use `environment`; `more` is configuration."""
@@ -105,12 +97,6 @@ c.Spawner.environment.update({{"CIFAR10_SHARED": {str(BUILD / "cifar-10")!r}}})
         raise RuntimeError((folder / "log").read_text()) from error
 
 
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory):
-    with serve(tmp_path_factory.mktemp("hub"), BUILD / "env") as served:
-        yield served
-
-
 def log_in(hub: Hub, student: str, link: str, page: str) -> tuple[requests.Session, str]:
     """Follow a link to a page as a new student's browser does; return the session and the student's server."""
     session = requests.Session()
@@ -128,13 +114,12 @@ def log_in(hub: Hub, student: str, link: str, page: str) -> tuple[requests.Sessi
     return session, base
 
 
-def study(hub: Hub, course: str, student: str, start: threading.Barrier) -> tuple[float, float]:
+def study(hub: Hub, course: str, student: str) -> tuple[float, float]:
     """Return the seconds from a student's click on the link until the series lies there, and until the notebook ran.
 
     Raises AssertionError unless the student gets the notebook's saved outputs, from the one copy of the data.
     """
     query = urlencode(QUERY | {"repo": course})
-    start.wait()
     began = time.monotonic()
     session, base = log_in(hub, student, f"{hub.url}{LINK.path}?{query}", "git-pull")
     assert '"phase": "finished"' in session.get(f"{base}git-pull/api?{query}", timeout=300).text
@@ -146,25 +131,10 @@ def study(hub: Hub, course: str, student: str, start: threading.Barrier) -> tupl
     return pulled - began, ended - began
 
 
-def run_class(hub: Hub, course: str, count: int) -> dict[str, list[float]]:
-    """Let so many new students study at once; return, by what was counted, what it took each: server and kernel."""
-    start, students = threading.Barrier(count), [f"student{count}-{number}" for number in range(count)]
-    with ThreadPoolExecutor(count) as pool:
-        waits = list(pool.map(lambda student: study(hub, course, student, start), students))
-    families = hub.families()  # all kernels are still open
-    return {
-        "seconds until the series lies in the student's home": [pulled for pulled, _ in waits],
-        "seconds until the notebook has run to its end": [ended for _, ended in waits],
-        CORE: [sum(sum(process.cpu_times()[:2]) for process in families[student]) for student in students],
-        PRIVATE: [memory(families[student], "uss") for student in students],
-        SHARED: [memory(families[student], "pss") for student in students],
-    }
-
-
-def write_report(alone: dict, together: dict, services: float) -> None:
-    """Write the page from what a class of one took, a class of many, and the MiB of the hub and its proxy."""
-    mean, count = {name: statistics.mean(values) for name, values in together.items()}, len(together[CORE])
-    rows = [f"| {name} | {alone[name][0]:,.0f} | {mean[name]:,.0f} | {max(together[name]):,.0f} |" for name in together]
+def write_report(took: dict[str, list[float]], services: float) -> None:
+    """Write the page from what a class took, and the MiB of the hub and its proxy."""
+    mean, count = {name: statistics.mean(values) for name, values in took.items()}, len(took[CORE])
+    rows = [f"| {name} | {mean[name]:,.0f} | {max(values):,.0f} |" for name, values in took.items()]
     shared, table = count * (mean[SHARED] - mean[PRIVATE]), "\n".join(rows)
     waits = {minutes: CLASS * mean[CORE] / 60 / minutes for minutes in (5, 10, 20)}
     text = f"""# A class on one machine
@@ -176,12 +146,12 @@ Every output was the saved one. All servers and kernels were still open when mem
 {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, Python {platform.python_version()};
 hub and students on the same machine. Times depend on what else it was doing.
 
-| One student's server and kernel | alone | {count} at once, mean | the most |
-|---|---|---|---|
+| One student's server and kernel, {count} at once | mean | the most |
+|---|---:|---:|
 {table}
 
 The {count} students share {shared:,.0f} MiB of programs and data, held once. The hub and its proxy hold
-{services:,.0f} MiB. (A student alone shares with nobody, so there all of it counts as private.)
+{services:,.0f} MiB.
 
 ## What {CLASS} need
 
@@ -197,19 +167,25 @@ Readers run a cell now and then: a lesson in which each learner goes at their ow
     RESULTS.write_text(text, encoding="utf-8")
 
 
-def test_a_class_studies_at_once(hub, course):
-    def data() -> list[tuple]:
-        return [(path.name, path.stat().st_mtime_ns) for path in sorted((BUILD / "cifar-10").iterdir())]
-
-    before, many = data(), int(os.environ.get("STUDENTS") or psutil.virtual_memory().available // A_STUDENTS_SHARE)
-    alone, together = run_class(hub, course, 1), run_class(hub, course, max(2, many))
-    write_report(alone, together, memory(hub.families()[""], "uss"))
-    assert data() == before
-
-
-def test_students_may_read_the_data_and_not_write_it():
-    for path in [BUILD / "cifar-10", *(BUILD / "cifar-10").iterdir()]:
-        assert path.stat().st_mode & 0o466 == 0o444
+def test_a_class_studies_at_once(tmp_path):
+    shared = {path: path.stat().st_mtime_ns for path in [BUILD / "cifar-10", *(BUILD / "cifar-10").iterdir()]}
+    course = served.repository(tmp_path / "series.git")  # what is committed here
+    count = int(os.environ.get("STUDENTS") or psutil.virtual_memory().available // A_STUDENTS_SHARE)
+    students = [f"student{number}" for number in range(count)]
+    with serve(tmp_path, BUILD / "env") as hub, ThreadPoolExecutor(count) as pool:
+        waits = list(pool.map(lambda student: study(hub, course, student), students))
+        families = hub.families()  # all kernels are still open
+        took = {
+            "seconds until the series lies in the student's home": [pulled for pulled, _ in waits],
+            "seconds until the notebook has run to its end": [ended for _, ended in waits],
+            CORE: [sum(sum(process.cpu_times()[:2]) for process in families[student]) for student in students],
+            PRIVATE: [memory(families[student], "uss") for student in students],
+            SHARED: [memory(families[student], "pss") for student in students],
+        }
+        write_report(took, memory(families[""], "uss"))
+    for path, changed_at in shared.items():
+        assert path.stat().st_mtime_ns == changed_at
+        assert path.stat().st_mode & 0o466 == 0o444, "students may read the data and not write it"
 
 
 def test_an_assignment_goes_to_a_student_and_back_through_the_exchange(tmp_path):
