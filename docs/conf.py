@@ -6,10 +6,10 @@ The README is the home page. A warning of Sphinx, such as a link that leads nowh
 
 import base64
 import hashlib
-import html
 import posixpath
 import re
 import shutil
+from pathlib import PurePosixPath
 
 import nbformat
 
@@ -24,17 +24,13 @@ MENU = {
     "Measurements": ["docs/measurements/*.md"],
     "The project": ["CONTRIBUTING.md", "CHANGELOG.md"],
 }
-PAGES = {
-    heading: [path.relative_to(ROOT).as_posix() for pattern in patterns for path in sorted(ROOT.glob(pattern))]
-    for heading, patterns in MENU.items()
-}
 
 project = "Ten Templates"
 author = "The Ten Templates authors"
 html_title = project
 language = "en"
 root_doc = "README"
-include_patterns = ["README.md", *(name for names in PAGES.values() for name in names)]
+include_patterns = ["README.md", *(pattern for patterns in MENU.values() for pattern in patterns)]
 exclude_patterns = [".*", "_build", "my-notebooks"]  # not looked through
 
 extensions = ["myst_nb", "sphinx_copybutton"]
@@ -65,9 +61,12 @@ html_theme_options = {
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)([^)\s]*)(?=\))")
 BADGE = re.compile(r"\[!\[([^\]]*)\]\([^)]*\)\]")
 ELSEWHERE = re.compile(r"<!-- not on the site -->.*?<!-- /not on the site -->\n", re.DOTALL)
-TEXT = re.compile(r"<blockquote>.*?<p>(.*?)</p>|<p>(.*?)</p>", re.DOTALL)
 INLINE = re.compile(r"data:image/(\w+);base64,([\w+/=]+)")
 PICTURE = re.compile(r'<img [^>]*src="[^"]*/?_images/([^"]+)"')
+
+
+def is_page(name: str) -> bool:
+    return any(PurePosixPath(name).match(pattern) for pattern in include_patterns)
 
 
 def with_links_that_lead_somewhere(text: str, name: str) -> str:
@@ -75,7 +74,7 @@ def with_links_that_lead_somewhere(text: str, name: str) -> str:
 
     def link(match: re.Match) -> str:
         target = posixpath.normpath(posixpath.join(posixpath.dirname(name), match[1]))
-        if target in include_patterns or target.endswith((".png", ".svg")) or not (ROOT / target).exists():
+        if is_page(target) or target.endswith((".png", ".svg")) or not (ROOT / target).exists():
             return match[0]
         return f"{REPOSITORY}/blob/main/{target}{match[2]}"
 
@@ -85,9 +84,9 @@ def with_links_that_lead_somewhere(text: str, name: str) -> str:
 def home(text: str) -> str:
     """Return the README as the site's home: without badges and what is marked, with the menu."""
     text = links.TABLE.sub(lambda match: re.sub(r"(?m)\|[^|]*\|$", "|", match[0]), ELSEWHERE.sub("", text))
-    for heading, names in PAGES.items():
-        listed = "\n".join(name.rpartition(".")[0] for name in names)
-        text += f"\n```{{toctree}}\n:caption: {heading}\n:hidden:\n\n{listed}\n```\n"
+    for heading, patterns in MENU.items():
+        listed = "\n".join(pattern.rpartition(".")[0] for pattern in patterns)
+        text += f"\n```{{toctree}}\n:caption: {heading}\n:glob:\n:hidden:\n\n{listed}\n```\n"
     return text
 
 
@@ -117,17 +116,13 @@ def read(app, name, source) -> None:
 
 
 def finish(app, name, template, context, doctree) -> None:
-    """Give a page a description for search engines, and let its pictures wait until they are scrolled to.
+    """Let a page's pictures wait until they are scrolled to, with room left for them.
 
-    A notebook's lesson describes it; any other page's first paragraph does. Pictures inside the page, as sliders bring
-    them, become files, so that the text comes first.
+    Pictures inside the page, as sliders bring them, become files, so that the text comes first.
     """
     import imagesize
 
     body = context.get("body", "")
-    if found := TEXT.search(body):
-        words = html.unescape(re.sub(r"<[^>]+>", "", found[1] or found[2])).split()
-        context["metatags"] += f'<meta name="description" content="{html.escape(" ".join(words))}" />\n'
     pictures = {shown: app.srcdir / path for path, shown in app.builder.images.items() if path.endswith(".png")}
     seen = iter(range(len(body)))
 

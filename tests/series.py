@@ -15,40 +15,21 @@ from tools.run_notebooks import client_for
 ROOT = Path(__file__).resolve().parents[1]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SOLUTION = re.compile(r"<details>.*?```python\n(.*?)```.*?</details>", re.DOTALL)
-# Sensible settings on either side of the defaults, the quicker ones first: a notebook must run to its end with both.
+# Sensible values on either side of the defaults, the quicker ones first: a notebook must run to its end with both.
 # `make settings` tries each alone, and odd ones besides.
 OTHER = {
-    "01": [{"seed": 3, "validation": 2_000, "index": 123}, {"seed": 11, "validation": 10_000, "index": 49_999}],
-    "02": [{"seed": 3, "class_name": "ship", "index": 0}, {"seed": 11, "class_name": "cat", "index": 4_999}],
-    "03": [{"seed": 3, "class_name": "frog"}, {"seed": 11, "class_name": "cat"}],
-    "04": [{"seed": 3, "batch_size": 64, "learning_rate": 0.1}, {"seed": 11, "batch_size": 101, "learning_rate": 1.0}],
-    "05": [
-        {"seed": 3, "batch_size": 64, "learning_rate": 0.1, "steps": 60},
-        {"seed": 11, "batch_size": 101, "learning_rate": 1.0, "steps": 1_010},
-    ],
-    "06": [
-        {"seed": 1, "learning_rate": 0.1, "batch_size": 50, "steps": 60, "weight_decay": 0.001},
-        {"seed": 2, "learning_rate": 0.9, "batch_size": 101, "steps": 1_010, "weight_decay": 0.02},
-    ],
-    "07": [
-        {"seed": 3, "learning_rate": 0.1, "batch_size": 50, "steps": 60, "weight_decay": 0.001, "class_name": "ship"},
-        {"seed": 11, "learning_rate": 0.9, "batch_size": 101, "steps": 1_010, "weight_decay": 0.1, "class_name": "cat"},
-    ],
-    "08": [
-        {"seed": 3, "learning_rate": 0.1, "batch_size": 50, "steps": 60, "weight_decay": 0.01, "index": 4_321},
-        {"seed": 11, "learning_rate": 0.9, "batch_size": 101, "steps": 1_010, "weight_decay": 0.1, "index": 9_999},
-    ],
-    "09": [
-        {"seed": 3, "learning_rate": 0.000_002, "batch_size": 50, "steps": 60},
-        {"seed": 11, "learning_rate": 0.05, "batch_size": 101, "steps": 1_010},
-    ],
-    "10": [
-        {"seed": 3, "hidden_units": 17, "learning_rate": 0.1, "batch_size": 64, "steps": 60},
-        {"seed": 11, "hidden_units": 130, "learning_rate": 0.5, "batch_size": 101, "steps": 1_010},
-    ],
-    "11": [{"seed": 3, "strides": 24}, {"seed": 11, "strides": 15}],
-    "12": [{"seed": 3, "steps": 60}, {"seed": 11, "steps": 320}],
-}  # fmt: skip
+    "seed": (3, 11),
+    "learning_rate": (0.1, 0.9),
+    "batch_size": (64, 101),
+    "steps": (60, 1_010),
+    "weight_decay": (0.001, 0.1),
+    "hidden_units": (17, 130),
+    "strides": (24, 15),
+    "class_name": ("ship", "cat"),
+    "validation": (2_000, 10_000),
+    "index": (123, 4_999),
+}
+EXCEPTIONS = {"09": {"learning_rate": (0.000_002, 0.05)}, "12": {"steps": (60, 320)}}
 
 
 def tracked_files() -> list[Path]:
@@ -61,10 +42,15 @@ def read(path: Path) -> nbformat.NotebookNode:
     return nbformat.read(path, as_version=4)
 
 
-def read_with(path: Path, settings: dict) -> nbformat.NotebookNode:
-    """Return the notebook with other values in its parameters cell."""
+def other(path: Path) -> dict[str, tuple]:
+    """Return two other values, the quicker first, for each setting of a notebook."""
+    return {name: EXCEPTIONS.get(path.name[:2], OTHER).get(name, OTHER[name]) for name in parameters(read(path))}
+
+
+def read_with(path: Path, side: int) -> nbformat.NotebookNode:
+    """Return the notebook with the quicker (0) or the slower (1) of two other values for each setting."""
     notebook = read(path)
-    tagged(notebook, "parameters").source = "\n".join(f"{name} = {value!r}" for name, value in settings.items())
+    tagged(notebook, "parameters").source = "\n".join(f"{name} = {both[side]!r}" for name, both in other(path).items())
     return notebook
 
 
@@ -80,12 +66,6 @@ def tagged(notebook, tag: str):
     """Return the one cell that carries `tag`."""
     (cell,) = [cell for cell in notebook.cells if tag in tags(cell)]
     return cell
-
-
-def check_cell(notebook):
-    """Return the code cell that follows the parameters: it checks them and says whether they are as printed."""
-    cells = code_cells(notebook)
-    return cells[cells.index(tagged(notebook, "parameters")) + 1]
 
 
 def parameters(notebook) -> dict:

@@ -6,7 +6,7 @@ make settings ONLY=05       one notebook
 import papermill
 import pytest
 
-from tests.series import OTHER, PATHS
+from tests.series import PATHS, other
 
 WHOLE_SET = {"08": 10_000}  # images that the playground trains on; elsewhere 45,000
 ODD = {"batch_size": [1, 200, 45_000], "steps": [1, 1_500, 5_000], "learning_rate": [1e-4, 10.0],
@@ -14,8 +14,8 @@ ODD = {"batch_size": [1, 200, 45_000], "steps": [1, 1_500, 5_000], "learning_rat
 CASES = [
     pytest.param(path, name, value, id=f"{path.stem[:2]}-{name}-{value}")
     for path in PATHS
-    for name, other in OTHER[path.stem[:2]][0].items()
-    for value in [other, OTHER[path.stem[:2]][1][name], *ODD.get(name, [])]
+    for name, both in other(path).items()
+    for value in [*both, *ODD.get(name, [])]
 ]
 
 

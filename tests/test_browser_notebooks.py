@@ -16,7 +16,7 @@ from tests.browser import (
     run_all,
     shot,
 )
-from tests.series import OTHER, PATHS, read_with
+from tests.series import PATHS, read_with
 
 CONTROLS = ".jp-Notebook .series-panel, .jp-Notebook .series-slide"
 COUNT_CONTROLS = """() => {
@@ -33,7 +33,7 @@ def lab(tmp_path_factory):
     """Give a page of a browser, and the address of a JupyterLab with copies of all notebooks, at larger settings."""
     folder = tmp_path_factory.mktemp("lab")
     for path in PATHS:
-        nbformat.write(read_with(path, OTHER[path.name[:2]][1]), folder / path.name)
+        nbformat.write(read_with(path, 1), folder / path.name)
     with jupyterlab(folder) as address, browser() as started:
         yield started.new_page(viewport={"width": 1100, "height": 900}), address
 

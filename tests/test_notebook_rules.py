@@ -6,14 +6,13 @@
 import ast
 import inspect
 import re
-import statistics
 import textwrap
 
 import pytest
 
 import helpers
 from tests.numbers import FOLDED, PREDICT, minutes, numbers, texts
-from tests.series import OTHER, PATHS, check_cell, code_cells, parameters, read, solutions, tagged, tags
+from tests.series import PATHS, code_cells, parameters, read, solutions, tagged, tags
 
 HEADER = re.compile(
     r"# (\d+) · .+\n\n> (?P<lesson>[^\n]{30,120})\n\n\*\*You will\*\*\n\n(- .+\n){3,6}\n"
@@ -70,14 +69,14 @@ def test_header_states_lesson_objectives_time_and_prerequisites(path, notebook):
     assert int(match["minutes"]) <= 45 or path.name[:2] not in MAIN_ROAD
 
 
-def test_one_line_checks_the_parameters_and_tells_a_senseless_one_in_a_sentence(path, notebook):
-    settings, check = parameters(notebook), check_cell(notebook).source
+def test_one_line_checks_the_parameters_and_tells_a_senseless_one_in_a_sentence(notebook):
+    cells, settings = code_cells(notebook), parameters(notebook)
+    check = cells[cells.index(tagged(notebook, "parameters")) + 1].source
     assert next(iter(settings)) == "seed"
     *imports, call = ast.parse(check).body
     assert all(isinstance(node, ast.ImportFrom) for node in imports)
     assert call.value.func.id == "check_settings"
     exec(check, dict(settings))
-    assert all(other.keys() == settings.keys() for other in OTHER[path.name[:2]])
     for name in settings:
         for value in SENSELESS[name]:
             with pytest.raises(helpers.ArgumentError) as caught:
@@ -119,7 +118,6 @@ def test_code_cells_are_short_beside_the_text_and_the_learner_predicts(notebook,
     short = [cell.source for cell in cells if "program" not in tags(cell)]  # a whole one may be as long as it is
     lengths = [len(source.splitlines()) for source in short]
     assert max(lengths) <= LONGEST_CELL, short[lengths.index(max(lengths))]
-    assert statistics.median(lengths) <= 6
     for code in [cell.source for cell in code_cells(notebook)] + solutions(notebook):
         assert "fmt:" not in code
         assert max(map(len, code.splitlines())) <= LONGEST_LINE, code
@@ -172,10 +170,7 @@ def test_every_figure_has_alt_text(notebook, outputs):
     assert "![](" not in "\n".join(texts(notebook)), "a picture in the text has no alt text"
 
 
-def test_nothing_that_hangs_runs_outside_python_or_is_compared_loosely(path, notebook, cells):
-    for cell in cells:
-        assert not re.search(r"\b(interact|interactive|interactive_output|widgets\.Output)\(", cell.source)
-        assert not re.search(r"^\s*[!%]", cell.source, re.MULTILINE)
+def test_nothing_is_compared_loosely(path, notebook):
     for cell in code_cells(notebook):
         assert not {"nbval-ignore-output", "nbval-skip", "raises-exception"} & set(tags(cell))
         assert "NBVAL_" not in cell.source

@@ -1,21 +1,19 @@
-"""Every notebook's cells say the same when run twice, at smaller settings.
+"""Every notebook's cells say the same when run twice, at other settings.
 
-nbval runs it as it is (conftest.py at the root says what that holds), the browser's test with larger settings.
+nbval runs it as it is (conftest.py at the root says what that holds), the browser's test with other settings again.
 """
 
 import pytest
 
 from tests.comparing import differences
-from tests.series import OTHER, PATHS, code_cells, kernel, read_with
-
-pytestmark = pytest.mark.slow
-each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[:2])
+from tests.series import PATHS, code_cells, kernel, read_with
 
 
-@each_notebook
-def test_cells_run_twice_at_smaller_settings_then_a_learners_figure_is_shown(path):
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[:2])
+def test_cells_run_twice_at_other_settings_then_a_learners_figure_is_shown(path):
     with kernel() as run:
-        for cell in code_cells(read_with(path, OTHER[path.name[:2]][0])):
+        for cell in code_cells(read_with(path, 0)):
             first, second = run(cell.source), run(cell.source)
             changed = differences(first.outputs, second.outputs, cell.metadata.get("tolerance"))
             assert not changed, f"run again, this cell says something else:\n{cell.source}\n\n{changed}"

@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import yaml
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from helpers import colab
@@ -18,12 +17,6 @@ from tests.series import PATHS, ROOT, read, tagged, tracked_files
 from tools import links
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-SYSTEMS = [
-    {"sys_platform": "win32", "platform_machine": "AMD64", "os_name": "nt", "platform_system": "Windows"},
-    {"sys_platform": "darwin", "platform_machine": "arm64", "os_name": "posix", "platform_system": "Darwin"},
-    {"sys_platform": "linux", "platform_machine": "x86_64", "os_name": "posix", "platform_system": "Linux"},
-    {"sys_platform": "linux", "platform_machine": "aarch64", "os_name": "posix", "platform_system": "Linux"},
-]
 
 
 def text_of(name: str) -> str:
@@ -36,44 +29,17 @@ def prose() -> dict[Path, str]:
     return pages | {path: "\n".join(texts(read(path))) for path in PATHS}
 
 
-def pins(name: str, system: dict[str, str]) -> dict[str, str]:
-    """Return what a lock installs on a system: the version of each package."""
-    lines = re.findall(r"^([\w.-]+==[^\\\n]+) \\$", text_of(f"requirements/{name}.txt"), re.MULTILINE)
-    pinned = [pin for pin in map(Requirement, lines) if pin.marker is None or pin.marker.evaluate(system)]
-    versions = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pinned}
-    assert len(versions) == len(pinned), "a package is pinned twice"
-    return versions
+def pins(name: str) -> set[tuple[str, str]]:
+    """Return the packages that a lock names, with their versions."""
+    return set(re.findall(r"^([\w.-]+)==(\S+)", text_of(f"requirements/{name}.txt"), re.MULTILINE))
 
 
-@pytest.mark.parametrize("python", ["3.11", "3.13"])
-@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: f"{system['sys_platform']}-{system['platform_machine']}")
-def test_the_locks_are_complete_on_every_system(system, python):
-    """They give each package that is needed, once, in a version that pyproject.toml admits, and one TensorFlow."""
-    here = system | {
-        "python_version": python, "python_full_version": f"{python}.5", "platform_python_implementation": "CPython",
-        "implementation_name": "cpython", "extra": "",
-    }  # fmt: skip
-    learner = pins("learner", here)
-    assert len({"tensorflow", "tensorflow-cpu"} & set(learner)) == 1
-    for name in ("learner", "test", "hub"):
-        pinned = pins(name, here)
-        assert learner.items() <= pinned.items()
-        for need in map(Requirement, PROJECT["dependencies"] + PROJECT["optional-dependencies"].get(name, [])):
-            if need.marker is None or need.marker.evaluate(here):
-                version = pinned.get(canonicalize_name(need.name), "missing")
-                assert version in need.specifier, f"{need.name} is {version} in {name}.txt: run make lock"
-
-
-def test_conda_and_binder_install_the_lock_for_one_python():
-    conda = yaml.safe_load(text_of("environment.yml"))
-    assert conda["dependencies"][-1] == {"pip": ["-r requirements/learner.txt"]}
-    assert text_of("binder/requirements.txt") == "-r ../requirements/learner.txt\n"
-    (python,) = [item for item in conda["dependencies"] if str(item).startswith("python=")]
-    assert python.replace("=", "-") == text_of("binder/runtime.txt").strip()
-    assert python.removeprefix("python=") in SpecifierSet(PROJECT["requires-python"])
-    steps = re.findall(r"^#     (.+)$", text_of("environment.yml"), re.MULTILINE)
-    assert len(steps) == 4
-    assert "\n".join(steps) in text_of("README.md"), "the steps in environment.yml are those of the README"
+@pytest.mark.parametrize("name", ["learner", "test", "hub"])
+def test_the_lock_has_what_pyproject_asks_for_and_the_learners_versions(name):
+    assert pins("learner") <= pins(name)
+    for need in map(Requirement, PROJECT["dependencies"] + PROJECT["optional-dependencies"].get(name, [])):
+        versions = [version for package, version in pins(name) if package == canonicalize_name(need.name)]
+        assert any(version in need.specifier for version in versions), f"{need} is not in {name}.txt: run make lock"
 
 
 def test_the_hubs_limits_agree_and_leave_room_for_what_was_measured():

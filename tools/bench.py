@@ -4,7 +4,6 @@
 that a busy moment hits all of them. BENCH_PYTHON names a Python that has PyTorch; without it PyTorch is left out.
 """
 
-import contextlib
 import json
 import os
 import platform
@@ -15,7 +14,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from datetime import date
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +23,7 @@ from tqdm import tqdm
 
 from helpers import load_data, mean_image
 from helpers.figures import describe, in_series_style, new_figure, png
-from helpers.softmax import batch_indices
+from helpers.softmax import batch_indices, tf
 from tools.contenders import BATCH, BATCHES, RATE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -110,11 +108,8 @@ def environment() -> str:
     cpuinfo = Path("/proc/cpuinfo")  # of Linux
     model = re.search(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
     processor = f"{model[1] if model else platform.machine()} with {INSTRUCTIONS}, {os.cpu_count()} cores"
-    found = [date.today().isoformat(), processor, platform.system()]
-    for package in ("numpy", "tensorflow-cpu", "tensorflow", "keras"):
-        with contextlib.suppress(PackageNotFoundError):
-            found.append(f"{package} {version(package)}")
-    return " · ".join([*found, f"Python {platform.python_version()}"])
+    libraries = f"numpy {np.__version__} · tensorflow {tf.__version__} · keras {tf.keras.__version__}"
+    return f"{date.today()} · {processor} · {platform.system()} · {libraries} · Python {platform.python_version()}"
 
 
 def measure(labels: Sequence[str], things: Sequence[str], rounds: int, steps: int) -> dict:

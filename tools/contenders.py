@@ -20,6 +20,7 @@ from tools.memory import peak_memory
 
 RATE, POST_RATE, BATCH = 0.3, 0.005, 100
 BATCHES = {1: 500, 10: 500, 100: 500, 1_000: 50, 10_000: 5}  # batch size: steps that are timed
+ONEDNN = os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "1"
 SWEPT = ("ours", "numpy", "function", "keras")  # with oneDNN, these are timed with batches of all sizes
 
 
@@ -77,9 +78,8 @@ def function(images, labels, mean):
     import tensorflow as tf
 
     weights, biases = tf.Variable(tf.zeros([3072, 10])), tf.Variable(tf.zeros([10]))
-    shapes = ([None, 3072], tf.uint8), ([None], tf.int64), ([3072], tf.float32), ([], tf.float32)
 
-    @tf.function(input_signature=[tf.TensorSpec(*shape) for shape in shapes])
+    @tf.function
     def step(batch, truth, mean, rate):
         pixels = (tf.cast(batch, tf.float32) - mean) / 255
         with tf.GradientTape() as tape:
@@ -159,7 +159,7 @@ def keras(images, labels, mean):
 def torch(images, labels, mean):
     import torch as pt
 
-    pt.backends.mkldnn.enabled = _with_onednn()
+    pt.backends.mkldnn.enabled = ONEDNN
     pixels, truth = pt.from_numpy(_float32(images, mean)), pt.from_numpy(np.array(labels))
     model = pt.nn.Linear(3072, 10)
 
@@ -180,10 +180,6 @@ def torch(images, labels, mean):
 
 
 CONTENDERS = {act.__name__.strip("_"): act for act in (ours, numpy, bytes_, function, post, keras, torch)}
-
-
-def _with_onednn() -> bool:
-    return os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1"
 
 
 def rates_of(steps: int) -> np.ndarray:
@@ -237,7 +233,7 @@ def measure(name: str, folder: Path, steps: int) -> dict:
     found |= {"peak": peak_memory(os.getpid()), "seconds": timed(fit, batches, rates)}
     scores = _float32(data["images_test"], data["mean"]) @ weights + biases
     found["accuracy"] = float((scores.argmax(axis=1) == data["labels_test"]).mean())
-    if name in SWEPT and _with_onednn():
+    if name in SWEPT and ONEDNN:
         for size, count in BATCHES.items():
             few = data[f"{size}"][:count], rates_of(count)
             fit(*few)

@@ -18,6 +18,7 @@ from traitlets.config import Config
 
 from tools.memory import peak_memory
 from tools.tidy import tidy
+from tools.working_copy import chosen
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -72,12 +73,7 @@ def main() -> int:
     parser.add_argument("only", nargs="*", help="beginnings of names, such as 06; all notebooks by default")
     parser.add_argument("--in-place", action="store_true", help="rewrite the notebooks themselves")
     options = parser.parse_args()
-    series = sorted((ROOT / "notebooks").glob("*.ipynb"))
-    paths = [path for path in series if path.name.startswith(tuple(options.only) or "")]
-    if not paths:
-        names = ", ".join(path.stem for path in series)
-        print(f"No notebook begins with {' or '.join(options.only)}. There are {names}.", file=sys.stderr)
-        return 1
+    paths = chosen(ROOT, *options.only)
     table, failed = f"\n{'notebook':28}  seconds  peak MiB  headline", False
     cells = sum(len(nbformat.read(path, as_version=4).cells) for path in paths)
     with tqdm(total=cells, unit="cell", bar_format="{percentage:3.0f}%|{bar:20}| {elapsed} {desc}") as bar:

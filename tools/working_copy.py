@@ -23,6 +23,14 @@ ROOT = Path(__file__).resolve().parents[1]
 MADE_FROM = "made_from"
 
 
+def chosen(root: Path, *beginnings: str) -> list[Path]:
+    """Return the notebooks whose names begin so; stop with a sentence that names all where there is none."""
+    series = sorted((root / "notebooks").glob("*.ipynb"))
+    return [path for path in series if path.name.startswith(beginnings or "")] or sys.exit(
+        f"No notebook begins with {' or '.join(beginnings)}. There are {', '.join(path.stem for path in series)}."
+    )
+
+
 def fingerprint(notebook) -> str:
     """Return what changes with the kind or text of any cell, and with nothing that a mere run leaves behind."""
     cells = [[cell.cell_type, cell.source] for cell in notebook.cells]
@@ -58,19 +66,6 @@ def update(text: str, series: str, target: Path) -> Path | None:
     return write_file(target, text.encode())
 
 
-def update_all(copies: Path) -> None:
-    """Bring my-notebooks/ up to date, and say in a sentence each where a learner's own notebook was left alone."""
-    copies.mkdir(exist_ok=True)
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        written = update(*cleared(path.read_text(encoding="utf-8")), copies / path.name)
-        if written and written.name != path.name:
-            print(
-                f"{path.name} is new in the series and you have changed your copy, so the new one lies beside it: "
-                f"{copies.name}/{written.name}",
-                file=sys.stderr,
-            )
-
-
 def commit_to(branch: str, repository: Path = ROOT) -> str:
     """Commit what HEAD holds, its notebooks cleared, on top of `branch` (or the remote's); return the commit."""
 
@@ -96,25 +91,27 @@ def commit_to(branch: str, repository: Path = ROOT) -> str:
     return commit
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line says; return the exit code."""
+def main(arguments: list[str] | None = None) -> None:
+    """Do what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("only", nargs="?", default="", help="the beginning of a notebook's name, such as 05")
     parser.add_argument("--branch", help="commit the cleared notebooks to this branch instead")
     options = parser.parse_args(arguments)
     if options.branch:
         print(commit_to(options.branch))
-        return 0
-    names = [path.name for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
-    found = [name for name in names if name.startswith(options.only)]
-    if found:
-        update_all(ROOT / "my-notebooks")
-        print(found[0])
-    else:
-        there = ", ".join(name.removesuffix(".ipynb") for name in names)
-        print(f"No notebook begins with {options.only}. There are {there}.", file=sys.stderr)
-    return int(not found)
+        return
+    print(chosen(ROOT, options.only)[0].name)
+    copies = ROOT / "my-notebooks"
+    copies.mkdir(exist_ok=True)
+    for path in chosen(ROOT):
+        written = update(*cleared(path.read_text(encoding="utf-8")), copies / path.name)
+        if written and written.name != path.name:
+            print(
+                f"{path.name} is new in the series and you have changed your copy, so the new one lies beside it: "
+                f"{copies.name}/{written.name}",
+                file=sys.stderr,
+            )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
