@@ -24,7 +24,7 @@ OTHER = {
     "steps": (60, 1_010),
     "weight_decay": (0.001, 0.1),
     "hidden_units": (17, 130),
-    "strides": (24, 15),
+    "strides": (24, 18),
     "class_name": ("ship", "cat"),
     "validation": (2_000, 10_000),
     "index": (123, 4_999),
