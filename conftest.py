@@ -27,14 +27,13 @@ def _compare(cell, fresh, saved, skip_compare=None):
 
 
 def _collect(notebook):
-    number = -1
-    for number, cell in enumerate(_cells(notebook)):  # noqa: B007
-        yield cell
+    cells = list(_cells(notebook))
+    yield from cells
     for place, code in enumerate([WITHIN_MEMORY, *solutions(notebook.nb)]):
-        name = f"Solution {place}" if place else "Memory"
         yield IPyNbCell.from_parent(
-            notebook, name=name, cell_num=number + 1 + place, cell=new_code_cell(code), options=defaultdict(bool)
-        )
+            notebook, name=f"Solution {place}" if place else "Memory", cell_num=len(cells) + place,
+            cell=new_code_cell(code), options=defaultdict(bool),
+        )  # fmt: skip
 
 
 IPyNbCell.compare_outputs = _compare

@@ -15,16 +15,16 @@ from collections import defaultdict
 from tests.series import code_cells, tags
 from tools import tidy
 
-DECIMAL = re.compile(r"[-+−]?(?:\d[\d,]*\.\d+(?:e[-+]?\d+)?|\d+e[-+]?\d+|\d+(?:\.\d+)?(?=%))%?", re.IGNORECASE)
+DECIMAL = re.compile(r"[-+−]?(?:\d[\d,]*\.\d+(?:e[-+]?\d+)?|\d+e[-+]?\d+|\d+(?:\.\d+)?(?=%))(%?)", re.IGNORECASE)
 PIXELS = re.compile(r"(?<=;base64,)[A-Za-z0-9+/=]+")  # of a picture that HTML holds itself
 
 
 def _values(text: str) -> list[tuple[float, float]]:
     """Return each decimal in `text` with its last digit, both in the units of a fraction for percentages."""
     values = []
-    for written in DECIMAL.findall(text):
-        mantissa, _, exponent = written.rstrip("%").replace("−", "-").replace(",", "").lower().partition("e")
-        unit = 10.0 ** (int(exponent or 0) - 2 * written.endswith("%"))
+    for match in DECIMAL.finditer(text.replace("−", "-")):
+        mantissa, _, exponent = match[0].rstrip("%").replace(",", "").lower().partition("e")
+        unit = 10.0 ** (int(exponent or 0) - 2 * bool(match[1]))
         values.append((float(mantissa) * unit, unit * 0.1 ** len(mantissa.partition(".")[2])))
     return values
 
@@ -32,10 +32,7 @@ def _values(text: str) -> list[tuple[float, float]]:
 def texts_match(saved: str, fresh: str, tolerance: float | None = None) -> bool:
     """Return True if two texts differ in nothing but decimals, and in those by no more than is allowed."""
     # White space that aligns a column moves with a number's width, so its amount does not count where numbers do.
-    skeletons = [
-        re.sub(r"[ \t]+", " ", DECIMAL.sub(lambda match: "#" + "%" * match[0].endswith("%"), text))
-        for text in (saved, fresh)
-    ]
+    skeletons = [re.sub(r"[ \t]+", " ", DECIMAL.sub(r"#\1", text)) for text in (saved, fresh)]
     if saved == fresh or skeletons[0] != skeletons[1]:
         return saved == fresh
     for (a, digit), (b, _) in zip(_values(saved), _values(fresh), strict=True):
