@@ -18,7 +18,7 @@ from nbclient import NotebookClient
 from coursework.grading import discover, judge, tabulate
 from coursework.grading.assignment import Assignment, all_assignments, mark, printable, tags
 from coursework.leaks import leaks, secrets
-from tests.browser import browser, needs_chromium, shot
+from tests.browser import PATIENCE, browser, needs_chromium, shot
 from tests.course import CELLS, Course, filled
 from tools import remote
 
@@ -174,7 +174,9 @@ def test_what_is_typed_into_the_form_is_in_the_gradebook(term):
     ((identity,),) = term.book(f"SELECT DISTINCT n.id FROM grade {CELLS}", "zoë")
     with remote.serving(server, requests.Session(), f"{address}/api"), browser() as chromium:
         page = chromium.new_page()
+        page.set_default_timeout(PATIENCE)
         page.goto(f"{address}/formgrader/submissions/{identity}/?index=0", wait_until="domcontentloaded")
+        page.wait_for_function("formgrader.grades?.loaded && formgrader.comments?.loaded")
         assert not page.get_by_text("Zoë").filter(visible=True).count(), "answers are read without names"
         saved = re.compile(f"{address}/formgrader/api/(grade|comment)/")
         for place, typed in (("input.score#a1-q7", "1.5"), ("#a1-q7-comment", "Nearly.")):

@@ -282,7 +282,7 @@ def test_odd_values_are_refused_in_a_sentence(process, code, said):
     "forged",
     [
         *({"array": content} for content in (1, ["O", [1], "AAAA"], ["<f8", [10**12], ""], ["<U400000000", [1], ""])),
-        *({}, {"exec": "import os"}, {"dict": [[[], 1]]}, {"tuple": 7}),
+        *({}, {"exec": ["<f8", [1], "AAAAAAAAAAA="]}, {"dict": [[[], 1]]}, {"tuple": 7}),
     ],
 )
 def test_a_forged_answer_is_refused(forged):

@@ -167,9 +167,8 @@ def export(book: Gradebook, out: Path) -> None:
     moodle = [["ID number", "First name", "Surname", "Email address", *given]]
     for student in book.students:
         about = (student.id, student.first_name, student.last_name, student.email)
-        own, first, last, email = (
-            re.sub(r"^(?=[-=+@])", "'", text or "") for text in about
-        )  # no spreadsheet's formula
+        # A spreadsheet would take it for a formula.
+        own, first, last, email = (re.sub(r"^(?=[-=+@])", "'", text or "") for text in about)
         known = [each for each in student.submissions if not each.needs_manual_grade]
         points = {each.name: max(0.0, each.score - (each.late_submission_penalty or 0.0)) for each in known}
         cells = [f"{points[name]:g}" if name in points else "" for name in given]
@@ -219,9 +218,8 @@ def main(arguments: list[str] | None = None) -> int:
         graded = {(each.student.id, name) for name in names for each in book.assignment_submissions(name)}
         new = [job for job in jobs if options.again or job not in graded or not course.is_done(*job)]
         failed = grade(course, new, options.question)
-        print(
-            f"Graded now: {len(new)}. Graded before: {len(jobs) - len(new)}. Read the written answers: make formgrader"
-        )
+        old = len(jobs) - len(new)
+        print(f"Graded now: {len(new)}. Graded before: {old}. Read the written answers: make formgrader")
         return 1 if failed else 0
 
 
