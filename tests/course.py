@@ -39,6 +39,7 @@ class Course:
         config += "c.Exchange.root, c.Exchange.cache = str(root / 'exchange'), str(root / 'cache')\n"
         (root / "course" / "nbgrader_config.py").write_text(config, encoding="utf-8")
         (root / "exchange").mkdir()
+        (root / "exchange").chmod(0o777)
         course = cls(root)
         course.run("-m", "coursework.generate", str(course.zips), str(root / "course"))
         return course
