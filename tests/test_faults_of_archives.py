@@ -144,13 +144,12 @@ def test_the_python_version_is_named(refused, tmp_path, copy):
      (MemoryError(), "there is not enough memory to read it")],
 )  # fmt: skip
 def test_an_error_of_the_disk_is_no_verdict(refused, world, monkeypatch, error, words):
-    def fail(file, size=0):
+    def fail(file, size):
         yield b"begun"
         raise error
 
-    with monkeypatch.context() as broken:
-        broken.setattr("helpers.archive.read_pieces", fail)
-        assert refused(world.sound) == words
+    monkeypatch.setattr("helpers.archive.read_pieces", fail)
+    assert refused(world.sound) == words
 
 
 def long_header(kind: bytes) -> list[bytes]:
@@ -185,57 +184,45 @@ resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
     assert done.stderr.splitlines()[-1] == f"helpers.errors.DatasetError: {said}"
 
 
+@pytest.fixture(scope="module")
+def pictures(data):
+    """Return the first two pictures of the package, and the first with a wrong pixel, and those that are none."""
+    wrong = data.images_train[:10_000].copy()
+    wrong[5_000, 7] ^= 1
+    right, second, wrong = (sprite(images) for images in (data.images_train[:10_000], data.images_train[10_000:20_000],
+                                                          wrong))  # fmt: skip
+    jpeg, small = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (1024, 10_000)).save(jpeg, "JPEG")
+    Image.new("RGB", (32, 32)).save(small, "PNG")
+    huge = right[:16] + (200_000).to_bytes(4, "big") * 2 + right[24:]
+    return {"right": right, "second": second, "wrong": wrong, "no picture": b"<svg/>", "JPEG": jpeg.getvalue(),
+            "small": small.getvalue(), "huge": huge, "truncated": right[: len(right) // 2]}  # fmt: skip
+
+
+ROWS = ", 1" * 49_999 + "]"
+
+
 @pytest.mark.slow
-class TestNpmPackages:
-    @pytest.fixture(scope="class")
-    @staticmethod
-    def pictures(data):
-        """Return the first two pictures, and the first with a wrong pixel."""
-        wrong = data.images_train[:10_000].copy()
-        wrong[5_000, 7] ^= 1
-        return [sprite(images) for images in (data.images_train[:10_000], data.images_train[10_000:20_000], wrong)]
-
-    @pytest.fixture
-    def said(self, refused, tmp_path, data, pictures):
-        """Return a function that says why a package is refused in which these are the first picture and the labels."""
-
-        right = [json.dumps(labels.tolist()) for labels in (data.labels_train, data.labels_test)]
-
-        def said(picture: bytes, labels: str | None = right[0]) -> str:
-            files = {name.replace(".bin", ".png"): b"never looked at" for name in NAMES}
-            files |= {"data_batch_1.png": picture, "train_lables.json": labels and labels.encode(),
-                      "test_lables.json": right[1].encode()}  # fmt: skip
-            members = [(f"package/{name}", content) for name, content in files.items() if content is not None]
-            return refused(pack(tmp_path / "package.tgz", members))
-
-        return said
-
-    @fault("A wrong sprite in the npm package: one pixel differs")
-    @fault("Two sprites in each other's place")
-    def test_other_pixels_are_refused(self, said, pictures):
-        assert said(pictures[2]) == said(pictures[1]) == DIFFERS
-        assert said(pictures[0]) != DIFFERS  # it is the next that is no picture
-
-    @fault("Labels that are none: too few, a label 10, a word")
-    @pytest.mark.parametrize(
-        "labels",
-        ["[1, 2]", "[300" + ", 1" * 49_999 + "]", "[10" + ", 1" * 49_999 + "]", "nonsense", '["a"]', "[" * 100_000,
-         None],
-        ids=["short", "too large", "label 10", "no JSON", "words", "deep", "missing"],
-    )  # fmt: skip
-    def test_senseless_labels_are_refused(self, said, pictures, labels):
+@pytest.mark.parametrize(
+    ("picture", "labels", "differs"),
+    [
+        ("right", None, False),  # it is the next that is no picture
+        row("A wrong sprite in the npm package: one pixel differs", "wrong", None, True),
+        row("Two sprites in each other's place", "second", None, True),
+        row("A sprite that is no picture, or of another size or kind", "no picture", None, False),
+        *[(picture, None, False) for picture in ("JPEG", "small", "huge", "truncated")],
         # A number like any other: only the hash knows better. All else is noticed before a picture is unpacked.
-        assert (said(pictures[0], labels) == DIFFERS) == bool(labels and labels.startswith("[10,"))
-
-    @fault("A sprite that is no picture, or of another size or kind")
-    @pytest.mark.parametrize("kind", ["no picture", "JPEG", "small", "huge", "truncated"])
-    def test_senseless_pictures_are_refused(self, said, pictures, kind):
-        right, picture = pictures[0], io.BytesIO()
-        if kind in ("JPEG", "small"):
-            Image.new("RGB", (1024, 10_000) if kind == "JPEG" else (32, 32)).save(picture, kind.replace("small", "PNG"))
-        picture.write({
-            "no picture": b"<svg/>",
-            "huge": right[:16] + (200_000).to_bytes(4, "big") * 2 + right[24:],
-            "truncated": right[: len(right) // 2],
-        }.get(kind, b""))  # fmt: skip
-        assert "not the published" not in said(picture.getvalue())
+        row("Labels that are none: too few, a label 10, a word", "right", f"[10{ROWS}", True),
+        *[("right", labels, False) for labels in ("[1, 2]", f"[300{ROWS}", "nonsense", '["a"]', "[" * 100_000, "")],
+    ],
+    ids=lambda value: f"{value!s:.12}",
+)  # fmt: skip
+def test_a_senseless_package_is_refused(refused, tmp_path, data, pictures, picture, labels, differs):
+    files = {name.replace(".bin", ".png"): b"never looked at" for name in NAMES}
+    files |= {f"{name}_lables.json": json.dumps(values.tolist()).encode()
+              for name, values in (("train", data.labels_train), ("test", data.labels_test))}  # fmt: skip
+    files["data_batch_1.png"] = pictures[picture]
+    if labels is not None:
+        files["train_lables.json"] = labels.encode()
+    members = [(f"package/{name}", content) for name, content in files.items() if content]
+    assert (refused(pack(tmp_path / "package.tgz", members)) == DIFFERS) == differs
