@@ -6,16 +6,14 @@ make settings ONLY=05       one notebook
 import papermill
 import pytest
 
-from tests.series import PATHS, other
+from tests.series import PATHS, SETTINGS, parameters, read
 
 WHOLE_SET = {"08": 10_000}  # images that the playground trains on; elsewhere 45,000
-ODD = {"batch_size": [1, 200, 45_000], "steps": [1, 1_500, 5_000], "learning_rate": [1e-4, 10.0],
-       "hidden_units": [1, 60], "weight_decay": [0.0, 1.0], "validation": [1, 49_000]}  # fmt: skip
 CASES = [
     pytest.param(path, name, value, id=f"{path.stem[:2]}-{name}-{value}")
     for path in PATHS
-    for name, both in other(path).items()
-    for value in [*both, *ODD.get(name, [])]
+    for name in parameters(read(path))
+    for value in [SETTINGS[name][0], *SETTINGS[name][1]]
 ]
 
 

@@ -16,7 +16,7 @@ from tests.browser import (
     run_all,
     shot,
 )
-from tests.series import PATHS, read_with
+from tests.series import PATHS, read_with_others
 
 CONTROLS = ".jp-Notebook .series-panel, .jp-Notebook .series-slide"
 COUNT_CONTROLS = """() => {
@@ -30,10 +30,10 @@ pytestmark = [pytest.mark.slow, needs_chromium]
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """Give a page of a browser, and the address of a JupyterLab with copies of all notebooks, at larger settings."""
+    """Give a page of a browser, and the address of a JupyterLab with copies of all notebooks, at other settings."""
     folder = tmp_path_factory.mktemp("lab")
     for path in PATHS:
-        nbformat.write(read_with(path, 1), folder / path.name)
+        nbformat.write(read_with_others(path), folder / path.name)
     with jupyterlab(folder) as address, browser() as started:
         yield started.new_page(viewport={"width": 1100, "height": 900}), address
 
