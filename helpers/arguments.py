@@ -17,6 +17,8 @@ _WHOLE = {
     "steps": 1, "batch_size": 1, "hidden_units": 1, "seed": 0, "validate_every": 1, "until": 1, "index": 0,
     "count": 2, "validation": 1, "strides": 1,
 }  # fmt: skip
+_ABOVE_0 = (False, "a number above 0, such as 0.3")
+_REAL = {"learning_rate": _ABOVE_0, "divide_by": _ABOVE_0, "weight_decay": (True, "0 or a small positive number")}
 _NAMED = {"schedule": SCHEDULES, "sampling": SAMPLINGS}
 LARGEST, SMALLEST = 3.4e38, 1.2e-38  # what float32 can hold; TensorFlow takes what is smaller for 0
 LARGEST_WHOLE = 2**63 - 1  # what int64 can hold
@@ -31,26 +33,19 @@ def _is_number(value) -> bool:
 
 
 def _check_setting(name: str, value) -> None:
-    number = _is_number(value)
-    if name in _WHOLE:
+    if name == "class_name":
+        class_index(value)
+    elif name in _NAMED:
+        if not isinstance(value, str) or value not in _NAMED[name]:
+            raise ArgumentError(f"{name} = {value!r} is not known. Choose {' or '.join(map(repr, _NAMED[name]))}.")
+    elif name in _WHOLE:
         least = _WHOLE[name]
         if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
             raise ArgumentError(f"{name} = {value!r} makes no sense. Give a whole number, {least} or more.")
         if int(value) > LARGEST_WHOLE:
             raise ArgumentError(f"{name} is too large. Give a whole number, {least} to {LARGEST_WHOLE:,}.")
-    elif name in _NAMED:
-        if not isinstance(value, str) or value not in _NAMED[name]:
-            raise ArgumentError(f"{name} = {value!r} is not known. Choose {' or '.join(map(repr, _NAMED[name]))}.")
-    elif name == "class_name":
-        class_index(value)
-    elif name == "weight_decay":
-        if not number or value < 0:
-            raise ArgumentError(f"{name} = {value!r} makes no sense. Give 0 or a small positive number.")
-    elif name in ("learning_rate", "divide_by"):
-        if not number or value <= 0:
-            raise ArgumentError(f"{name} = {value!r} makes no sense. Give a number above 0, such as 0.3.")
-    else:
-        raise TypeError(f"check_settings knows no {name}")
+    elif not _is_number(value) or value < 0 or (value == 0 and not _REAL[name][0]):
+        raise ArgumentError(f"{name} = {value!r} makes no sense. Give {_REAL[name][1]}.")
 
 
 def check_settings(*, images: int | None = None, **values) -> None:
@@ -70,22 +65,20 @@ def check_settings(*, images: int | None = None, **values) -> None:
         raise ArgumentError(f"index = {values['index']} is no image here. Give a whole number, 0 to {images - 1:,}.")
 
 
-def _form(value) -> str:
-    """Say of what kind a value is, after its name and a verb: "of shape (3, 4)", "of type list"."""
-    return f"of shape {value.shape}" if isinstance(value, np.ndarray) else f"of type {type(value).__name__}"
-
-
 def check_images(images) -> None:
     """Raise `ArgumentError` unless images are as `load_data` returns them, (count, 3072) uint8 of at least one."""
-    if not isinstance(images, np.ndarray) or images.ndim != 2 or images.shape[1] != 3_072 or len(images) == 0:
-        raise ArgumentError(
-            f"images are {_form(images)}. Give an array with a row of 3,072 numbers an image, as load_data() returns."
-        )
-    if images.dtype != np.uint8:
-        raise ArgumentError(
-            f"images hold {images.dtype} numbers. Give them as load_data() returns them, 0 to 255 in uint8: the mean "
-            "image is subtracted and pixels are divided here."
-        )
+    if not isinstance(images, np.ndarray):
+        problem = f"are of type {type(images).__name__}"
+    elif images.ndim != 2 or images.shape[1] != 3_072 or len(images) == 0:
+        problem = f"are of shape {images.shape}"
+    elif images.dtype != np.uint8:
+        problem = f"hold {images.dtype} numbers"
+    else:
+        return
+    raise ArgumentError(
+        f"images {problem}. Give them as load_data() returns them, (count, 3072) numbers, 0 to 255 in uint8: the mean "
+        "image is subtracted and pixels are divided here."
+    )
 
 
 def checked_labels(labels, count: int, name: str = "labels", of: str = "images") -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import cache, download
+from helpers import download
 from helpers.errors import DatasetError
 
 NAMES = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
@@ -110,10 +110,10 @@ class World:
         for name in ("train.bin", "test.bin"):
             assert (self.home / name).read_bytes() == (self.sound / name).read_bytes()
 
-    def fetches(self, source=None) -> None:
-        """Assert that `source`, or else the default ones, fill the cache."""
+    def fetches(self, source=None, *others: str) -> None:
+        """Assert that `source`, or else the default ones, fill the cache, in which nothing is left but `others`."""
         download.fetch(self.home, [source] if source else None)
-        self.is_sound()
+        self.is_sound(*others)
 
     def refuses(self, source, *left: str) -> str:
         """Assert that a fetch from `source` alone fails and leaves nothing but `left`; return what is said of it."""
@@ -121,9 +121,3 @@ class World:
             download.fetch(self.home, [source])
         self.holds(*left)
         return str(caught.value).split(f"  - {source}: ", 1)[1].split("\n")[0]
-
-    def recovers(self, *others: str) -> None:
-        """Assert that the next call, with a source that works, fills the cache."""
-        download.fetch(self.home, [self.sound])
-        assert cache.damage(self.home) == {}
-        self.holds("test.bin", "train.bin", *others)

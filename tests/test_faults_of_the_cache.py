@@ -73,7 +73,7 @@ def test_a_disk_that_refuses(world, code, before, said, advice, left):
     assert done.stdout == f"1 {left}\n", done.stderr
     assert f"CIFAR-10 could not be written to {world.home}: {said}" in done.stderr
     assert advice in done.stderr
-    world.recovers()
+    world.fetches(world.sound)
 
 
 @pytest.mark.parametrize(
@@ -143,26 +143,22 @@ def shared(world, monkeypatch, tmp_path):
 
 
 @fault("A shared copy (CIFAR10_SHARED) is whole")
-def test_a_sound_shared_copy_is_used(world, shared, capsys):
+@fault("The shared copy is damaged, or empty")
+def test_a_shared_copy_is_used_if_it_is_sound_and_left_as_it_is(world, shared, capsys):
     shared.symlink_to(world.sound)
     assert load_data().labels_test[:3].tolist() == [3, 8, 8]
     assert main(["clear"]) == 0
-    assert cache.damage(world.sound) == {}
     world.holds()
     assert capsys.readouterr().err == ""
-
-
-@fault("The shared copy is damaged, or empty")
-@pytest.mark.parametrize("kind", ["damaged", "no folder"])
-def test_a_damaged_shared_copy_is_passed_over(world, shared, capsys, kind):
-    if kind == "damaged":
-        shutil.copytree(world.sound, shared)
-        flip(shared / "test.bin", 5_000_000)
-    before = {path.name: path.stat().st_mtime_ns for path in shared.glob("*")}
-    assert load_data().labels_test[:3].tolist() == [3, 8, 8]
-    said = capsys.readouterr().err
-    assert f"The shared copy of CIFAR-10 in {shared} is passed over: " in said
-    assert ("test_batch.bin is not the published file" if kind == "damaged" else "train.bin (missing)") in said
+    shared.unlink()
+    for said in ("train.bin (missing)", "test_batch.bin is not the published file"):
+        assert load_data().labels_test[:3].tolist() == [3, 8, 8]
+        assert f"The shared copy of CIFAR-10 in {shared} is passed over: " in (shown := capsys.readouterr().err)
+        assert said in shown
+        if not shared.exists():
+            shutil.copytree(world.sound, shared)
+            flip(shared / "test.bin", 5_000_000)
+            before = {path.name: path.stat().st_mtime_ns for path in shared.glob("*")}
     assert {path.name: path.stat().st_mtime_ns for path in shared.glob("*")} == before
     world.is_sound()
 
@@ -266,7 +262,7 @@ def test_a_notebook_shows_one_message_and_no_traceback(world, filled, monkeypatc
     assert error.traceback == [f"DatasetError: {error.evalue}"]
     assert error.evalue.startswith(f"CIFAR-10 could not be fetched into {world.home} (")
     world.holds("train.bin", "test.bin")
-    world.recovers()
+    world.fetches(world.sound)
 
 
 @posix
@@ -328,7 +324,7 @@ data.load_data()
     assert leftovers(world)
     assert list(cache.read_cache(world.home)[0]) == done
     world.holds(*done, *leftovers(world))
-    world.recovers()
+    world.fetches(world.sound)
 
 
 @pytest.mark.slow
@@ -371,8 +367,7 @@ def test_a_file_that_is_open_elsewhere_may_stay_if_it_is_sound(world, monkeypatc
         with pytest.raises(DatasetError, match="Permission denied"):
             download.fetch(world.home, [world.sound])
     else:
-        download.fetch(world.home, [world.sound])
-        world.is_sound()
+        world.fetches(world.sound)
 
 
 FIRST = """
@@ -406,7 +401,7 @@ def test_a_hanging_process_is_waited_for_only_so_long(world, monkeypatch):
     monkeypatch.setattr(cache, "QUIET_SECONDS", 0.5)
     hanging = subprocess.Popen([sys.executable, "-c", f"{FIRST}    os.kill(os.getpid(), signal.SIGSTOP)"])
     os.waitpid(hanging.pid, os.WUNTRACED)
-    world.recovers(*leftovers(world))  # it is alive, so its folder stays
+    world.fetches(world.sound, *leftovers(world))  # it is alive, so its folder stays
     hanging.send_signal(signal.SIGCONT)
     assert hanging.wait(60) == 0
     world.is_sound()
@@ -423,7 +418,7 @@ def test_what_others_left_does_no_harm(world, tmp_path):
     old.mkdir()
     for path in (tmp_path / "precious", old):
         os.utime(path, (1, 1))
-    world.recovers(file.name, link.name, young.name)  # a day old, ours is removed
+    world.fetches(world.sound, file.name, link.name, young.name)  # a day old, ours is removed
     assert (link / "thesis.txt").read_text() == "years of work"
 
 
