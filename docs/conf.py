@@ -19,16 +19,14 @@ ROOT = links.ROOT
 # The menu: headings, and beneath each what belongs there, in this order.
 MENU = {
     "The series": ["notebooks/*.ipynb"],
-    "To look up": ["docs/glossary.md", "docs/references.md", "docs/data.md"],
+    "To look up": ["docs/glossary.md", "docs/references.md", "docs/*.md"],
     "For instructors": ["coursework/*.md", "hub/*.md"],
     "Measurements": ["docs/measurements/*.md"],
     "The project": ["CONTRIBUTING.md", "CHANGELOG.md"],
 }
 
 project = "Ten Templates"
-author = "The Ten Templates authors"
 html_title = project
-language = "en"
 root_doc = "README"
 include_patterns = ["README.md", *(pattern for patterns in MENU.values() for pattern in patterns)]
 exclude_patterns = [".*", "_build", "my-notebooks"]  # not looked through
@@ -65,16 +63,13 @@ INLINE = re.compile(r"data:image/(\w+);base64,([\w+/=]+)")
 PICTURE = re.compile(r'<img [^>]*src="[^"]*/?_images/([^"]+)"')
 
 
-def is_page(name: str) -> bool:
-    return any(PurePosixPath(name).match(pattern) for pattern in include_patterns)
-
-
 def with_links_that_lead_somewhere(text: str, name: str) -> str:
     """Return a page's text in which links to files that are no pages lead to the repository."""
 
     def link(match: re.Match) -> str:
         target = posixpath.normpath(posixpath.join(posixpath.dirname(name), match[1]))
-        if is_page(target) or target.endswith((".png", ".svg")) or not (ROOT / target).exists():
+        is_page = any(PurePosixPath(target).match(pattern) for pattern in include_patterns)
+        if is_page or target.endswith((".png", ".svg")) or not (ROOT / target).exists():
             return match[0]
         return f"{REPOSITORY}/blob/main/{target}{match[2]}"
 
