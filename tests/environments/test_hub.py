@@ -168,7 +168,8 @@ Readers run a cell now and then: a lesson in which each learner goes at their ow
 
 
 def test_a_class_studies_at_once(tmp_path):
-    shared = {path: path.stat().st_mtime_ns for path in [BUILD / "cifar-10", *(BUILD / "cifar-10").iterdir()]}
+    data = BUILD / "cifar-10"
+    before = {path: path.stat().st_mtime_ns for path in data.iterdir()}
     course = served.repository(tmp_path / "series.git")  # what is committed here
     count = int(os.environ.get("STUDENTS") or psutil.virtual_memory().available // A_STUDENTS_SHARE)
     students = [f"student{number}" for number in range(count)]
@@ -183,9 +184,10 @@ def test_a_class_studies_at_once(tmp_path):
             SHARED: [memory(families[student], "pss") for student in students],
         }
         write_report(took, memory(families[""], "uss"))
-    for path, changed_at in shared.items():
-        assert path.stat().st_mtime_ns == changed_at
-        assert path.stat().st_mode & 0o466 == 0o444, "students may read the data and not write it"
+    assert {path: path.stat().st_mtime_ns for path in data.iterdir()} == before
+    assert {path.stat().st_mode & 0o466 for path in [data, *before]} == {0o444}, (
+        "students read the data and don't write it"
+    )
 
 
 def test_an_assignment_goes_to_a_student_and_back_through_the_exchange(tmp_path):
