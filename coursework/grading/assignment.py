@@ -74,6 +74,21 @@ class Assignment:
                 graded.setdefault(question_of(cell), []).append(cell)
         return graded
 
+    def students(self, cells: list) -> list[tuple[int, str | None, nbformat.NotebookNode]]:
+        """Return a student's answers and own cells: where the instructor's cell stands that each is or follows, the
+        answer's name or None, and the cell.
+        """
+        found, place, given = [], 0, {cell.source for cell in self.cells if not mark(cell, "solution")}
+        for cell in cells:
+            name = mark(cell, "grade_id")
+            if name in self.positions:
+                place = max(place, self.positions[name])
+                if mark(self.cells[self.positions[name]], "solution"):
+                    found.append((place, name, cell))
+            elif cell.source not in given and not {"given", "probe", "colab", "student-id"} & tags(cell):
+                found.append((place, None, cell))
+        return found
+
     @cached_property
     def tests(self) -> list:
         return [cell for cells in self.questions.values() for cell in cells if cell.cell_type == "code"]

@@ -35,24 +35,18 @@ def steps_of(assignment: Assignment, notebook, student_id: str) -> tuple[list[tu
     Students' answers and own cells run as handed in. The given cells run as the instructor wrote them, whether the
     submission has changed, lost or doubled them. Tests and pictures do not run.
     """
-    # A probe may define what students use, such as tf. A step has the place of the instructor's cell that it follows.
+    # A probe may define what students use, such as tf.
     given = assignment.tagged("given") + assignment.tagged("probe")
     steps = [(index, None, assignment.cells[index].source) for index in given]
-    place, remarks = -1, []
-    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
-        name = mark(cell, "grade_id")
-        if "student-id" in tags(cell):
-            with suppress(SyntaxError, ValueError, AttributeError, IndexError):
-                typed = str(ast.literal_eval(ast.parse(cell.source).body[0].value))
-                if typed.strip().lower() != student_id.strip().lower():
-                    graded = f"graded as {student_id!r}, whose images and patient are others"
-                    remarks.append(f"The notebook names the student {typed!r:.60}, and is {graded}.")
-        elif name in assignment.positions:
-            place = max(place, assignment.positions[name])
-            if mark(assignment.cells[assignment.positions[name]], "solution"):
-                steps.append((place, name, cell.source))
-        elif not {"given", "probe", "colab"} & tags(cell):
-            steps.append((place, None, cell.source))
+    own = [one for one in assignment.students(notebook.cells) if one[2].cell_type == "code"]
+    steps += [(place, name, cell.source) for place, name, cell in own]
+    remarks = []
+    for cell in (cell for cell in notebook.cells if "student-id" in tags(cell)):
+        with suppress(SyntaxError, ValueError, AttributeError, IndexError):
+            typed = str(ast.literal_eval(ast.parse(cell.source).body[0].value))
+            if typed.strip().lower() != student_id.strip().lower():
+                graded = f"graded as {student_id!r}, whose images and patient are others"
+                remarks.append(f"The notebook names the student {typed!r:.60}, and is {graded}.")
     return [step[1:] for step in sorted(steps, key=lambda step: step[0])], remarks
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from coursework.grading.assignment import Assignment, mark, plain_markdown, printable, question_of, tags
+from coursework.grading.assignment import Assignment, mark, plain_markdown, printable, question_of
 from coursework.leaks import SECRET
 
 
@@ -28,23 +28,13 @@ def nothing(assignment: Assignment, reason: str) -> dict:
     return {"said": said, "remarks": [reason], "outcomes": {}, "cells": []}
 
 
-def own_cells(assignment: Assignment, cells: list) -> tuple[dict[str, str], dict[int, list]]:
-    """Return the student's answers by the cell's name, and their own cells by the instructor's cell that they follow.
-
-    Of two cells with one name, both sources count, as both ran.
-    """
-    answers, own, place = {}, {}, 0
-    given = {cell.source for cell in assignment.cells if not mark(cell, "solution")}
-    for cell in cells:
-        name = mark(cell, "grade_id")
-        if (position := assignment.positions.get(name)) is None:
-            if cell.source not in given and not {"colab", "student-id"} & tags(cell):
-                own.setdefault(place, []).append(cell)
-        else:
-            place = max(place, position)
-            if mark(assignment.cells[position], "solution"):
-                answers[name] = f"{answers[name]}\n\n{cell.source}" if name in answers else cell.source
-    return answers, own
+def answers_of(found: list) -> dict[str, str]:
+    """Return the answers among a student's cells; of two cells with one name, both sources count, as both ran."""
+    answers: dict[str, str] = {}
+    for _, name, cell in found:
+        if name:
+            answers[name] = f"{answers[name]}\n\n{cell.source}" if name in answers else cell.source
+    return answers
 
 
 def students(kind: str, source: str) -> nbformat.NotebookNode:
@@ -58,7 +48,8 @@ def tabulate(assignment: Assignment, result: dict) -> Graded:
 
     A written answer counts in its cell, and in own text between it and the instructor's cells around it.
     """
-    answers, own = own_cells(assignment, [nbformat.from_dict(cell) for cell in result["cells"]])
+    found = assignment.students([nbformat.from_dict(cell) for cell in result["cells"]])
+    answers, own = answers_of(found), [(place, cell) for place, name, cell in found if not name]
     scores, said = {}, {question: [] for question in assignment.questions}
     shown = new_notebook(metadata=dict(assignment.notebook.metadata))
     for position, original in enumerate(assignment.cells):
@@ -69,8 +60,8 @@ def tabulate(assignment: Assignment, result: dict) -> Graded:
             outcome = result["outcomes"].get(name, {})
             output = outcome.get("printed", "") + (outcome.get("error") or "")
             if mark(original, "grade"):
-                beside = [one for at in (position, position - 1) for one in own.get(at, ()) if one.cell_type != "code"]
-                text = answers.get(name, "").replace("YOUR ANSWER HERE", "") + "".join(one.source for one in beside)
+                beside = [one.source for place, one in own if position - place in (0, 1) and one.cell_type != "code"]
+                text = answers.get(name, "").replace("YOUR ANSWER HERE", "") + "".join(beside)
                 scores[name] = None if text.strip() else 0.0
                 said[name].append(None if text.strip() else "No answer.")
         elif name in result["said"]:
@@ -82,7 +73,7 @@ def tabulate(assignment: Assignment, result: dict) -> Graded:
             cell.outputs = [new_output("stream", text=output)] if output else []
         if marks := original.metadata.get("nbgrader"):
             cell.metadata.nbgrader = marks
-        shown.cells += [cell, *(students(one.cell_type, one.source) for one in own.get(position, ()))]
+        shown.cells += [cell, *(students(one.cell_type, one.source) for place, one in own if place == position)]
     said[next(iter(said))] += result["remarks"]
     texts = {name: dict.fromkeys(map(printable, filter(None, lines))) for name, lines in said.items()}
     comments = {name: plain_markdown("\n\n".join(lines)) or None for name, lines in texts.items()}
@@ -91,5 +82,5 @@ def tabulate(assignment: Assignment, result: dict) -> Graded:
 
 def changed(assignment: Assignment, before: nbformat.NotebookNode, now: nbformat.NotebookNode) -> set[str]:
     """Return the answers that are others now than in the notebook `before`; none, where there was none before."""
-    old, new = (own_cells(assignment, each.cells)[0] for each in (before, now))
+    old, new = (answers_of(assignment.students(each.cells)) for each in (before, now))
     return {name for name in new if old and plain_markdown(old.get(name, "")) != plain_markdown(new[name])}
