@@ -280,6 +280,7 @@ def test_an_interrupt_loses_nothing(course, tmp_path):
     assert all(course.points(student)["a1-q3-test"][0] == 4 for student in ("i1", "i2", "i3"))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_done_gets_a_sentence(course):
     submitted = course.root / "course" / "submitted" / "x" / "1_data"
     submitted.mkdir(parents=True)
