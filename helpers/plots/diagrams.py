@@ -3,40 +3,24 @@
 Every number in them comes from the arrays that are handed in.
 """
 
-from typing import Any
-
 import numpy as np
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from helpers.data import CLASSES, to_image
 from helpers.errors import ArgumentError
 from helpers.figures import in_series_style
-from helpers.plots.figure import BLUE, GREEN, GREY, ORANGE, WIDTH, new_figure
-from helpers.plots.templates import signed_image
+from helpers.plots.figure import BLUE, GREEN, GREY, ORANGE, SMALL, drawing, put, shade, write
+from helpers.plots.templates import signed_image, usual_scale
 
 __all__ = ["matrix_product", "operation_graph", "weighted_sum"]
 
-SHOWN = (0, 1, 2, None, 3071)  # which of an image's 3,072 values a diagram writes out; None stands for the rest
-SMALL = 9.5  # points
+# Which of an image's 3,072 values a diagram writes out, by their names; None stands for the rest.
+SHOWN = {0: "1st red", 1: "2nd red", 2: "3rd red", None: "⋮", 3071: "last blue"}
 
 
 def _number(value: float, decimals: int) -> str:
     """Return a signed number with a true minus sign."""
     return f"{value:+.{decimals}f}".replace("-", "−")
-
-
-def _drawing(height: float):
-    """Return a figure and one axis without frame, measured in inches from its lower left corner."""
-    figure, axis = new_figure(height=height)
-    axis.set(xlim=(0, WIDTH), ylim=(0, height))
-    axis.axis("off")
-    return figure, axis
-
-
-def _picture(axis, image: np.ndarray, left: float, bottom: float, size: float) -> None:
-    """Put a picture (32, 32, 3) into a drawing; position and size in inches."""
-    extent = (left, left + size, bottom, bottom + size)
-    axis.imshow(image, extent=extent, aspect="auto", interpolation="nearest", zorder=2)
 
 
 @in_series_style
@@ -53,45 +37,37 @@ def weighted_sum(pixels: np.ndarray, weights: np.ndarray, bias: float, class_nam
         The figure.
     """
     products = pixels * weights
-    figure, axis = _drawing(4.75)
+    total, score = products.sum(), products.sum() + bias
+    figure, axis = drawing(4.75)
     lefts, size, top = (1.25, 3.55, 5.85), 1.9, 2.45
-    for left, values, scale in zip(lefts[:2], (pixels, weights), (1.0, np.abs(weights).max()), strict=True):
-        _picture(axis, signed_image(values, scale), left, top, size)
+    put(axis, signed_image(pixels, 1.0), lefts[0], top, size)
+    put(axis, signed_image(weights, np.abs(weights).max()), lefts[1], top, size)
     places = products.reshape(3, 32, 32).sum(axis=0)
     reach = np.abs(places).max()
-    axis.imshow(places, extent=(lefts[2], lefts[2] + size, top, top + size), aspect="auto", cmap="PuOr_r",
-                vmin=-reach, vmax=reach, interpolation="nearest", zorder=2)  # fmt: skip
+    put(axis, places, lefts[2], top, size, cmap="PuOr_r", vmin=-reach, vmax=reach)
     heads = ("pixels of one image", f"weights of “{class_name}”", "products (3 colours added)")
-    for left, head in zip(lefts, heads, strict=True):
+    for left, head, values in zip(lefts, heads, (pixels, weights, products), strict=True):
         axis.add_patch(Rectangle((left, top), size, size, fill=False, edgecolor=GREY, zorder=3))
-        axis.text(left + size / 2, top + size + 0.1, head, ha="center", fontsize=11)
-    names = {0: "1st red", 1: "2nd red", 2: "3rd red", 3071: "last blue"}
-    heights = [2.2, 1.96, 1.72, 1.5, 1.26]
-    centres = [left + size / 2 for left in lefts]
-    for height, place in zip(heights, SHOWN, strict=True):
-        written = [_number(part[place], 3) for part in (pixels, weights, products)] if place is not None else ["⋮"] * 3
-        for centre, value in zip(centres, written, strict=True):
-            axis.text(centre, height, value, ha="center", va="center", fontsize=11)
-        axis.text(
-            0.1, height, names.get(-1 if place is None else place, "⋮"), ha="left", va="center", fontsize=11, color=GREY
-        )
-        if place is not None:
-            for left, sign in zip(lefts[1:], "×=", strict=True):
-                axis.text(left - 0.2, height, sign, ha="center", va="center", fontsize=11)
+        write(axis, left + size / 2, top + size + 0.1, head, va="baseline")
+        for height, place in zip((2.2, 1.96, 1.72, 1.5, 1.26), SHOWN, strict=True):
+            write(axis, left + size / 2, height, "⋮" if place is None else _number(values[place], 3))
+    for height, (place, name) in zip((2.2, 1.96, 1.72, 1.5, 1.26), SHOWN.items(), strict=True):
+        write(axis, 0.1, height, name, ha="left", color=GREY)
+        for left, sign in zip(lefts[1:], "×=" if place is not None else "  ", strict=True):
+            write(axis, left - 0.2, height, sign)
     for left, sign in zip(lefts[1:], "×=", strict=True):
-        axis.text(left - 0.2, top + size / 2, sign, ha="center", va="center", fontsize=20)
+        write(axis, left - 0.2, top + size / 2, sign, fontsize=20)
     axis.hlines(1.08, lefts[2], lefts[2] + size, color="black", linewidth=1)
-    score = products.sum() + bias
-    lines = [("sum of all 3,072 products", products.sum(), "normal"), (f"bias of “{class_name}”", bias, "normal"),
-             (f"score for “{class_name}”", score, "bold")]  # fmt: skip
-    for height, (text, value, weight) in zip((0.88, 0.6, 0.26), lines, strict=True):
-        axis.text(lefts[2] - 0.1, height, text, ha="right", va="center", fontsize=11, fontweight=weight)
-        axis.text(centres[2], height, _number(value, 3), ha="center", va="center", fontsize=11, fontweight=weight)
-    axis.text(
-        0.1, top + 0.35, "purple: takes\nfrom the score\n\norange: adds\nto the score", fontsize=SMALL, color=GREY
-    )
+    lines = {"sum of all 3,072 products": total, f"bias of “{class_name}”": bias, f"score for “{class_name}”": score}
+    for height, weight, (text, value) in zip(
+        (0.88, 0.6, 0.26), ("normal", "normal", "bold"), lines.items(), strict=True
+    ):
+        write(axis, lefts[2] - 0.1, height, text, ha="right", fontweight=weight)
+        write(axis, lefts[2] + size / 2, height, _number(value, 3), fontweight=weight)
+    meaning = "purple: takes\nfrom the score\n\norange: adds\nto the score"
+    write(axis, 0.1, top + 0.35, meaning, ha="left", va="baseline", fontsize=SMALL, color=GREY)
     figure.words = (
-        f"One image times the weights of {class_name}: 3,072 products, their sum {products.sum():+.2f}, plus the bias "
+        f"One image times the weights of {class_name}: 3,072 products, their sum {total:+.2f}, plus the bias "
         f"{bias:+.2f} is the score {score:+.2f}"
     )
     return figure
@@ -110,44 +86,39 @@ def matrix_product(images: np.ndarray, pixels: np.ndarray, weights: np.ndarray, 
     Returns:
         The figure. The largest score of each row is framed.
     """
-    count = len(images)
-    logits = pixels @ weights + biases
+    count, logits = len(images), pixels @ weights + biases
     cell, line, row = 0.48, 0.25, 0.52
-    left, right = 0.8, 3.12  # where the columns of the pixels and of the classes begin
+    left, right, wide = 0.8, 3.12, 10 * cell  # where the columns of the pixels and of the classes begin
     height = 3.15 + row * count
-    figure, axis = _drawing(height)
+    figure, axis = drawing(height)
     columns = right + cell * (np.arange(10) + 0.5)
-    values = left + np.array([0.24, 0.69, 1.14, 1.5, 1.86])
-    style = {"ha": "center", "va": "center", "fontsize": SMALL}
-    scale = np.percentile(np.abs(weights), 99.5) or 1.0
     for column, name, weight, bias in zip(columns, CLASSES, weights.T, biases, strict=True):
-        axis.text(column, height - 0.17, name, **style)
-        _picture(axis, signed_image(weight, scale), column - 0.2, height - 0.72, 0.4)
+        write(axis, column, height - 0.17, name, fontsize=SMALL)
+        put(axis, signed_image(weight, usual_scale(weights)), column - 0.2, height - 0.72, 0.4)
         for step, place in enumerate(SHOWN):
             text = "⋮" if place is None else _number(weight[place], 2)
-            axis.text(column, height - 0.93 - line * step, text, **style)
-        axis.text(column, height - 2.37, _number(bias, 1), **style)
-    shades: dict[str, Any] = {"alpha": 0.13, "linewidth": 0}
-    wide = 10 * cell
-    axis.add_patch(Rectangle((right, height - 2.07), wide, 1.29, color=ORANGE, **shades))
-    axis.add_patch(Rectangle((right, height - 2.5), wide, 0.26, color=ORANGE, **shades))
-    axis.add_patch(Rectangle((left, 0.08), 2.12, row * count, color=BLUE, **shades))
-    axis.add_patch(Rectangle((right, 0.08), wide, row * count, color=GREEN, **shades))
-    axis.text(right - 0.12, height - 1.42, "weights [3072, 10]", ha="right", va="center", fontsize=11)
-    axis.text(right - 0.12, height - 2.37, "+ biases [10]", ha="right", va="center", fontsize=11)
+            write(axis, column, height - 0.93 - line * step, text, fontsize=SMALL)
+        write(axis, column, height - 2.37, _number(bias, 1), fontsize=SMALL)
+    shade(axis, right, height - 2.07, wide, 1.29, ORANGE)
+    shade(axis, right, height - 2.5, wide, 0.26, ORANGE)
+    shade(axis, left, 0.08, 2.12, row * count, BLUE)
+    shade(axis, right, 0.08, wide, row * count, GREEN)
+    write(axis, right - 0.12, height - 1.42, "weights [3072, 10]", ha="right")
+    write(axis, right - 0.12, height - 2.37, "+ biases [10]", ha="right")
     head = 0.08 + row * count + 0.17
-    axis.text(left + 1.06, head, f"pixels [{count}, 3072]", ha="center", va="center", fontsize=11)
-    axis.text(right + wide / 2, head, f"scores [{count}, 10] = pixels × weights + biases (largest of each row framed)",
-              ha="center", va="center", fontsize=SMALL)  # fmt: skip
+    write(axis, left + 1.06, head, f"pixels [{count}, 3072]")
+    scores = f"scores [{count}, 10] = pixels × weights + biases (largest of each row framed)"
+    write(axis, right + wide / 2, head, scores, fontsize=SMALL)
     for number in range(count):
         middle = 0.08 + row * (count - number - 0.5)
-        _picture(axis, to_image(images[number]), 0.22, middle - 0.23, 0.46)
-        for value, place in zip(values, SHOWN, strict=True):
-            axis.text(value, middle, "…" if place is None else _number(pixels[number, place], 2), **style)
+        put(axis, to_image(images[number]), 0.22, middle - 0.23, 0.46)
+        for value, place in zip((0.24, 0.69, 1.14, 1.5, 1.86), SHOWN, strict=True):
+            text = "…" if place is None else _number(pixels[number, place], 2)
+            write(axis, left + value, middle, text, fontsize=SMALL)
         best = int(np.argmax(logits[number]))
         for label, column in enumerate(columns):
-            text = _number(logits[number, label], 1)
-            axis.text(column, middle, text, fontweight="bold" if label == best else "normal", **style)
+            weight = "bold" if label == best else "normal"
+            write(axis, column, middle, _number(logits[number, label], 1), fontsize=SMALL, fontweight=weight)
         corner = (columns[best] - cell / 2 + 0.01, middle - 0.15)
         axis.add_patch(Rectangle(corner, cell - 0.02, 0.3, fill=False, edgecolor="black", linewidth=1.5))
     answers = ", ".join(f"{CLASSES[best]} {logits[number, best]:+.1f}" for number, best in enumerate(logits.argmax(1)))
@@ -224,30 +195,28 @@ def operation_graph(concrete):
     """
     boxes, arrows = _operations(concrete)
     width, height, column, row = 2.46, 0.66, 2.7, 1.05
-    figure, axis = _drawing(6 * row + height + 0.1)
+    figure, axis = drawing(6 * row + height + 0.1)
     top = axis.get_ylim()[1] - 0.05 - height / 2
     where = {name: (1.3 + column * x, top - row * y) for name, (_, x, y) in _BOXES.items()}
+    look = {"arrowstyle": "-|>", "color": GREY, "linewidth": 1.5, "shrinkA": 0, "shrinkB": 0}
     for start, end in arrows:
         (x0, y0), (x1, y1) = where[start], where[end]
-        if y0 > y1 and x0 == x1:
-            tail, tip = (x0, y0 - height / 2), (x1, y1 + height / 2)
-        elif y0 == y1:
+        if y0 == y1:
             side = np.sign(x1 - x0) * width / 2
             tail, tip = (x0 + side, y0), (x1 - side, y1)
         else:
             aside = np.clip((x0 - x1) / 3, -0.8, 0.8)  # arrows from two sides meet a box apart
             tail, tip = (x0 - aside, y0 - height / 2), (x1 + aside, y1 + height / 2)
-        axis.annotate("", tip, tail, arrowprops={"arrowstyle": "-|>", "color": GREY, "linewidth": 1.5,
-                                                 "shrinkA": 0, "shrinkB": 0})  # fmt: skip
+        axis.annotate("", tip, tail, arrowprops=look)
     for name, (kind, shape, colour) in boxes.items():
         x, y = where[name]
-        axis.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, facecolor="white",
-                       boxstyle="round,pad=0,rounding_size=0.08", edgecolor=colour,
-                       linewidth=1.2 if colour == "black" else 2.5, zorder=3))  # fmt: skip
-        style = {"ha": "center", "va": "center", "zorder": 4}
-        axis.text(x, y + 0.19, _BOXES[name][0], fontsize=10.5, fontweight="bold", **style)
-        axis.text(x, y - 0.01, kind, fontsize=8, color=GREY, **style)
-        axis.text(x, y - 0.2, shape, fontsize=9, **style)
+        edge = {"edgecolor": colour, "linewidth": 1.2 if colour == "black" else 2.5}
+        rounded = "round,pad=0,rounding_size=0.08"
+        corner = (x - width / 2, y - height / 2)
+        axis.add_patch(FancyBboxPatch(corner, width, height, boxstyle=rounded, facecolor="white", zorder=3, **edge))
+        write(axis, x, y + 0.19, _BOXES[name][0], fontsize=10.5, fontweight="bold", zorder=4)
+        write(axis, x, y - 0.01, kind, fontsize=8, color=GREY, zorder=4)
+        write(axis, x, y - 0.2, shape, fontsize=9, zorder=4)
     ways = [f"{_BOXES[start][0]} to {_BOXES[end][0]}" for start, end in arrows]
     figure.words = f"The traced graph, {len(boxes)} boxes and {len(arrows)} arrows: {'; '.join(ways)}"
     return figure

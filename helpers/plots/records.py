@@ -9,7 +9,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from helpers.data import CLASSES, to_image
 from helpers.figures import SeriesFigure, in_series_style
-from helpers.plots.figure import BLUE, GREEN, GREY, ORANGE, WIDTH, new_figure
+from helpers.plots.figure import BLUE, GREEN, GREY, ORANGE, WIDTH, new_figure, write
 
 __all__ = ["feedback_loop", "image_as_numbers", "record_blocks"]
 
@@ -43,14 +43,13 @@ def image_as_numbers(row: np.ndarray, top: int = 12, left: int = 12, size: int =
     values = picture[top : top + size, left : left + size, 0]
     stored.imshow(values, cmap="gray", vmin=0, vmax=255)
     for (line, column), value in np.ndenumerate(values):
-        stored.text(column, line, value, ha="center", va="center", color="white" if value < 128 else "black")
+        write(stored, column, line, value, color="white" if value < 128 else "black")
     stored.set_title("what the computer gets: red")
     for axis, first, step in ((seen, (0, 0), 8), (stored, (top, left), 1)):
         ticks = np.arange(0, 32 if axis is seen else size, step)
         axis.set_xticks(ticks, ticks + first[1])
         axis.set_yticks(ticks, ticks + first[0])
-        axis.set_xlabel("column")
-        axis.set_ylabel("row")
+        axis.set(xlabel="column", ylabel="row")
     figure.words = f"Left, a photo with a square marked. Right, the square's {values.size} red values, 0 to 255"
     return figure
 
@@ -71,15 +70,12 @@ def record_blocks(record: np.ndarray, first: int = 4) -> Figure:
         3, 4, height=4.3, gridspec_kw={"height_ratios": [0.5, 0.5, 2.6], "width_ratios": [0.62, 1, 1, 1]}
     )
     for axis in axes.flat:
-        axis.set_xticks([])
-        axis.set_yticks([])
-    for axis in axes[:, 0]:
-        axis.axis("off")
-    for axis in axes[1]:
+        axis.set(xticks=[], yticks=[])
+    for axis in (*axes[:, 0], *axes[1]):
         axis.axis("off")
     axes[0, 0].set_title("byte 0\nlabel")
     _write_values(axes[1, 0], [label], more=False)
-    axes[2, 0].text(0.5, 0.62, f"classes[{label}]\n= {CLASSES[label]}", ha="center", va="center", fontsize=12)
+    write(axes[2, 0], 0.5, 0.62, f"classes[{label}]\n= {CLASSES[label]}", fontsize=12)
     for number, (values, strip, texts, plane) in enumerate(zip(blocks, *axes[:, 1:], strict=True)):
         start = 1 + 1024 * number
         # Aspect "auto" squeezes 1,024 values into a strip of some 200 dots; each dot is then a mean of its values.
@@ -101,13 +97,12 @@ def _write_values(axis, values: Sequence[int], more: bool) -> None:
     """Write values into a row of boxes, followed by dots if there are more."""
     count = len(values) + more
     width = count if more else 3
-    axis.set_xlim(0, width)
-    axis.set_ylim(0, 1)
+    axis.set(xlim=(0, width), ylim=(0, 1))
     for place, value in enumerate(values, start=0 if more else 1):
         axis.add_patch(Rectangle((place + 0.04, 0.1), 0.92, 0.8, facecolor="white", edgecolor="black"))
-        axis.text(place + 0.5, 0.47, str(value), ha="center", va="center")
+        write(axis, place + 0.5, 0.47, str(value))
     if more:
-        axis.text(count - 0.5, 0.5, "…", ha="center", va="center")
+        write(axis, count - 0.5, 0.5, "…")
 
 
 @in_series_style
@@ -130,13 +125,13 @@ def feedback_loop(
     axis = figure.add_axes((0, 0, 1, 1))
     axis.axis("off")
     for middle, title, rows in ((3.65, "Training", training), (0.8, "Testing", testing)):
-        axis.text(0.1, middle + 0.85, title, fontsize=13, fontweight="bold", va="center")
+        write(axis, 0.1, middle + 0.85, title, fontsize=13, fontweight="bold", ha="left")
         for place, row in enumerate(rows):
             left, bottom = 0.1 + 0.7 * place, middle - 0.33
             picture = figure.add_axes((left / WIDTH, bottom / height, 0.65 / WIDTH, 0.65 / height))
             picture.imshow(to_image(row))
             picture.axis("off")
-        axis.text(1.12, middle - 0.5, "images", ha="center", va="center")
+        write(axis, 1.12, middle - 0.5, "images")
         _arrow(axis, (2.2, middle), (2.65, middle))
         _arrow(axis, (4.4, middle), (4.85, middle))
         _box(axis, (4.85, middle - 0.45), 1.35, 0.9, "answers\na class for each", BLUE)
@@ -148,8 +143,8 @@ def feedback_loop(
     _arrow(axis, (7.25, 3.1), (7.25, 2.55))
     _arrow(axis, (5.1, 2.3), (3.52, 2.3), colour=ORANGE, width=3, style="--", head="-")
     _arrow(axis, (3.52, 2.3), (3.52, 3.2), colour=ORANGE, width=3, style="--")
-    axis.text(3.35, 2.55, "feedback:\nhow to change", ha="right", va="center")
-    axis.text(6.45, 0.8, "no labels go in,\nno feedback", va="center")
+    write(axis, 3.35, 2.55, "feedback:\nhow to change", ha="right")
+    write(axis, 6.45, 0.8, "no labels go in,\nno feedback", ha="left")
     _arrow(axis, (0.1, 1.88), (WIDTH - 0.1, 1.88), colour="#cccccc", width=1, head="-")
     axis.set(xlim=(0, WIDTH), ylim=(0, height), aspect="equal")
     figure.words = (
@@ -163,7 +158,7 @@ def _box(axis, corner: tuple[float, float], width: float, height: float, text: s
     """Draw a rounded white box with a coloured edge and a text in its middle; lengths in inches."""
     inner = (corner[0] + 0.08, corner[1] + 0.08), width - 0.16, height - 0.16
     axis.add_patch(FancyBboxPatch(*inner, boxstyle="round,pad=0.08", facecolor="white", edgecolor=colour, linewidth=2))
-    axis.text(corner[0] + width / 2, corner[1] + height / 2, text, ha="center", va="center", fontsize=10)
+    write(axis, corner[0] + width / 2, corner[1] + height / 2, text, fontsize=10)
 
 
 def _arrow(
