@@ -6,6 +6,7 @@ The README is the home page. A warning of Sphinx, such as a link that leads nowh
 
 import base64
 import hashlib
+import html
 import posixpath
 import re
 import shutil
@@ -111,18 +112,24 @@ def read(app, name, source) -> None:
 
 
 def finish(app, name, template, context, doctree) -> None:
-    """Let a page's pictures wait until they are scrolled to, with room left for them.
+    """Describe a page to search engines, by its first paragraph, and let its pictures wait until they are scrolled to.
 
-    Pictures inside the page, as sliders bring them, become files, so that the text comes first.
+    Room is left for them. Pictures inside the page, as sliders bring them, become files, so that the text comes first.
     """
     import imagesize
+    from docutils.nodes import paragraph
 
     body = context.get("body", "")
+    if doctree and (first := next(doctree.findall(paragraph), None)):
+        words = html.escape(" ".join(first.astext().split()))
+        context["metatags"] += f'<meta name="description" content="{words}" />\n'
+    seen = iter(range(len(body)))
     pictures = {shown: app.srcdir / path for path, shown in app.builder.images.items() if path.endswith(".png")}
 
     def picture(match: re.Match) -> str:
         room = 'width="{}" height="{}" '.format(*imagesize.get(pictures[match[1]])) if match[1] in pictures else ""
-        return f'<img {room}loading="lazy" {match[0][5:]}'
+        later = 'loading="lazy" ' if next(seen) else ""  # the first is in sight
+        return f"<img {room}{later}{match[0][5:]}"
 
     def file_of(match: re.Match) -> str:
         written = base64.b64decode(match[2])
