@@ -390,7 +390,7 @@ def result_of(notebook: str, student: str, assignment=DATA) -> tabulate.Graded:
 def test_cells_lost_doubled_and_changed_change_no_points(isolation):
     notebook = nbformat.reads(answered("x"), as_version=4)
     notebook.cells = [cell for cell in notebook.cells if mark(cell, "solution") for _ in range(2)]
-    notebook.cells.insert(0, nbformat.v4.new_code_cell("labels = images = split_indices = load_data = None"))
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("labels = images = means = split_indices = None"))
     graded = result_of(nbformat.writes(notebook), "x")
     assert graded.scores == POINTS | {"a1-q7": None}
     shown, given = (
