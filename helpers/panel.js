@@ -197,7 +197,7 @@ function render({model, el}) {
     root.querySelectorAll('[data-text="said"]').forEach(part => (part.textContent = `Reading ${file.name} …`));
     const sent = {file: file.name, bytes: file.size, shrunk: null};
     let content = file;
-    if (file.size > LARGE && input.name === "picture") {
+    if (file.size > LARGE) {
       content = null;
       try {
         const bitmap = await createImageBitmap(file);
@@ -213,7 +213,7 @@ function render({model, el}) {
         const made = await new Promise(done => canvas.toBlob(done, ...jpeg));
         if (made && made.size < 4 * LARGE) content = made;
       } catch {} // no picture that a browser can read: Python says so
-    } else if (file.size > LARGE) content = null;
+    }
     model.send(sent, undefined, content ? [await content.arrayBuffer()] : []);
   }
 }

@@ -62,10 +62,7 @@ class Panel(anywidget.AnyWidget):
         """Let the controls show what counts: called after each use of one, whether it made sense or not."""
 
     def still(self) -> tuple[dict, dict]:
-        """Return the picture that stands for the panel in the saved notebook, as `helpers.figures.bundle` does.
-
-        Where there is "text/html" in it, that comes above the picture.
-        """
+        """Return the picture that stands for the panel in the saved notebook, as `helpers.figures.bundle` does."""
         raise NotImplementedError
 
     def show(self, **changes) -> None:
@@ -123,5 +120,5 @@ class Panel(anywidget.AnyWidget):
     def _kept(self) -> tuple[dict, dict]:
         data, metadata = self.still()
         image = image_tag(data, style="max-width: 100%; height: auto")
-        words = f'<p class="series-note">{escape(self.NOTE)}</p>{data.get("text/html", "")}'
+        words = f'<p class="series-note">{escape(self.NOTE)}</p>'
         return data | {"text/html": f'<div class="series-kept">{words}{image}</div>'}, metadata

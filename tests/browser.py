@@ -19,7 +19,6 @@ NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"
 # Without these Chromium asks for addresses of its own, and as root it needs its sandbox off.
 FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-RED = '[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"]'
 PATIENCE = 600_000  # ms: a notebook takes under a minute on an idle machine, and a busy one breaks no test
 
 

@@ -2,20 +2,11 @@
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import expect
 
-from tests.browser import (
-    PATIENCE,
-    RED,
-    browser,
-    end_kernel,
-    jupyterlab,
-    needs_chromium,
-    no_serious_fault,
-    open_notebook,
-    run_all,
-    shot,
-)
+from tests import browser
+from tests.browser import open_notebook, run_all
 from tests.series import PATHS, read_with_others
 
 CONTROLS = ".jp-Notebook .series-panel, .jp-Notebook .series-slide"
@@ -25,7 +16,7 @@ COUNT_CONTROLS = """() => {
     return data.filter(each => 'application/vnd.jupyter.widget-view+json' in each ||
         [each['text/html'] ?? ''].flat().join('').includes('series-slide')).length;
 }"""
-pytestmark = [pytest.mark.slow, needs_chromium]
+pytestmark = [pytest.mark.slow, browser.needs_chromium]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +25,11 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     for path in PATHS:
         nbformat.write(read_with_others(path), folder / path.name)
-    with jupyterlab(folder) as address, browser() as started:
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}  # or it is asked for
+    cells = [new_code_cell('import sys; print("warm", file=sys.stderr); 1 / 0')]
+    red = new_notebook(cells=cells, metadata=kernel)
+    nbformat.write(red, folder / "red.ipynb")
+    with browser.jupyterlab(folder) as address, browser.browser() as started:
         yield started.new_page(viewport={"width": 1100, "height": 900}), address
 
 
@@ -43,26 +38,17 @@ def test_a_notebook_runs_to_its_end_with_nothing_red(lab, path):
     page, address = lab
     open_notebook(page, address, path.name)
     assert run_all(page) == []
-    assert page.locator(RED).count() == 0
-    shot(page, path.stem)
+    browser.shot(page, path.stem)
     if controls := page.evaluate(COUNT_CONTROLS):
         page.set_viewport_size({"width": 1100, "height": 30_000})  # JupyterLab leaves out what is far from the window
-        expect(page.locator(CONTROLS)).to_have_count(controls, timeout=PATIENCE)
-        no_serious_fault(page, *CONTROLS.split(", "))
+        expect(page.locator(CONTROLS)).to_have_count(controls, timeout=browser.PATIENCE)
+        browser.no_serious_fault(page, *CONTROLS.split(", "))
         page.set_viewport_size({"width": 1100, "height": 900})
-    end_kernel(page)
+    browser.end_kernel(page)
 
 
-def test_red_would_be_seen(lab, tmp_path):
+def test_red_would_be_seen(lab):
     page, address = lab
-    open_notebook(page, address, PATHS[0].name)
-    page.evaluate(
-        """() => {
-            const model = window.jupyterapp.shell.currentWidget.content.model.sharedModel;
-            model.deleteCellRange(0, model.cells.length);
-            model.insertCell(0, {cell_type: 'code', source: 'import sys; print("warm", file=sys.stderr); 1 / 0'});
-        }"""
-    )
+    open_notebook(page, address, "red.ipynb")
     assert run_all(page) == ["warm\n", "division by zero"]
-    assert page.locator(RED).count() == 2
-    end_kernel(page)
+    browser.end_kernel(page)

@@ -10,21 +10,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser import (
-    RED,
-    browser,
-    end_kernel,
-    jupyterlab,
-    needs_chromium,
-    no_serious_fault,
-    open_notebook,
-    run_all,
-    shot,
-)
+from tests import browser
+from tests.browser import no_serious_fault, open_notebook, run_all, shot
 from tests.series import PATHS
 
 expect.set_options(timeout=120_000)
-pytestmark = [pytest.mark.slow, needs_chromium]
+pytestmark = [pytest.mark.slow, browser.needs_chromium]
 
 CELLS = {
     "playground": [
@@ -50,7 +41,7 @@ def opened(tmp_path_factory):
         notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
         nbformat.write(notebook, folder / f"{name}.ipynb")
     nbformat.write(nbformat.read(next(path for path in PATHS if path.stem[:2] == "08"), 4), folder / "saved.ipynb")
-    with jupyterlab(folder) as address, browser() as started:
+    with browser.jupyterlab(folder) as address, browser.browser() as started:
         yield started.new_context(has_touch=True), address, folder
 
 
@@ -61,7 +52,7 @@ def shown(opened):
     page = context.new_page()
     open_notebook(page, address, "playground.ipynb")
     yield page
-    end_kernel(page)
+    browser.end_kernel(page)
 
 
 @pytest.fixture
@@ -71,20 +62,19 @@ def panels(shown):
     assert run_all(shown) == []
     found = shown.locator(".series-panel")
     expect(found).to_have_count(3)
-    yield [found.nth(place) for place in range(3)]
-    assert shown.locator(RED).count() == 0
+    return [found.nth(place) for place in range(3)]
 
 
 def button(panel, name):
     return panel.get_by_role("button", name=name, exact=True)
 
 
-def said(panel):
-    return panel.locator(".urgent")
-
-
 def words(panel):
     return panel.locator(".words:not(.urgent)").first
+
+
+def said(panel):
+    return panel.locator(".urgent")
 
 
 def picture(panel, name):
@@ -115,12 +105,6 @@ def pictures_seen(image, count):
         })""",
         count,
     )
-
-
-def choose_file(panel, label, path):
-    with panel.page.expect_file_chooser() as chooser:
-        panel.get_by_text(label).click()
-    chooser.value.set_files(path)
 
 
 def test_start_turn_stop_go_on_and_compare(panels, opened):
@@ -157,9 +141,7 @@ def test_start_turn_stop_go_on_and_compare(panels, opened):
     expect(compare.locator("tbody tr")).to_have_count(1)
     button(compare, "Save table (CSV)").click()
     expect(said(compare)).to_contain_text("Saved all runs to my-runs.csv")
-    choose_file(compare, "Load a table", opened[2] / "my-runs.csv")
-    expect(said(compare)).to_contain_text("Added 1 runs of my-runs.csv")
-    expect(compare.locator("tbody tr")).to_have_count(2)
+    assert (opened[2] / "my-runs.csv").read_text().count("mine") == 1
 
 
 def test_the_keyboard_alone_is_enough(panels):
@@ -244,7 +226,9 @@ def test_a_picture_of_ones_own_is_read_shrunk_on_its_way_or_refused(panels, tmp_
         (long, "long.tif has 200.0 MB, and your browser can't read it", False),
         (small, "Your picture has 300 × 200 pixels", True),
     ):
-        choose_file(inside, "Your own picture", path)
+        with inside.page.expect_file_chooser() as chooser:
+            inside.get_by_text("Your own picture").click()
+        chooser.value.set_files(path)
         expect(said(inside)).to_contain_text(sentence)
         expect(picture(inside, "image")).to_be_visible(visible=shown)
 
@@ -310,5 +294,4 @@ def test_mouse_keys_and_touch_label_and_nothing_happens_to_the_cell(opened):
     expect(panel.get_by_role("img", name="Image 1 of 4.")).to_have_js_property("naturalWidth", 32)
     assert page.locator(".jp-CodeCell").count() == 1
     expect(page.locator(".series-kept")).to_be_hidden()
-    assert page.locator(RED).count() == 0
-    end_kernel(page)
+    browser.end_kernel(page)

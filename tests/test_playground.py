@@ -19,22 +19,16 @@ from helpers.playground import PRESETS, Playground, Settings, change_image, expl
 from helpers.playground.panels import ComparePanel, PredictionPanel, TrainPanel
 from helpers.playground.pictures import draw_comparison, draw_run, draw_scores, draw_templates
 from helpers.playground.prediction import PictureError
-from helpers.playground.trials import RESULTS, html_table, status, table_rows
+from helpers.playground.trials import html_table, status, table_rows
 from helpers.plots.figure import CLASS_COLOURS
 
 SHORT = Settings(batch_size=20, steps=60, images=400)
 
 
-def made():
-    """Make a playground that validates on a tenth of the images: five seconds less a run."""
-    playground = Playground(**asdict(SHORT))
-    playground.validation = playground.validation[:500]
-    return playground
-
-
 @pytest.fixture
 def playground():
-    playground = made()
+    playground = Playground(**asdict(SHORT))
+    playground.validation = playground.validation[:500]  # a tenth: five seconds less a run
     yield playground
     playground.stop()
 
@@ -42,7 +36,7 @@ def playground():
 @pytest.fixture(scope="module")
 def trained():
     """Return a playground with two short runs; tests add none and change none."""
-    playground = made()
+    playground = Playground(**asdict(SHORT))
     playground.run(guess="about 20%")
     playground.run(replace(SHORT, learning_rate=0.005, divide_by=1.0, schedule="constant"))
     return playground
@@ -54,13 +48,6 @@ def until(condition):
     while not condition() and time.monotonic() < end:
         time.sleep(0.01)
     return condition()
-
-
-def slow_run(playground):
-    """Start a run that takes minutes, and return once it has taken its first steps."""
-    playground.pace = 20
-    playground.start(replace(SHORT, steps=5_000))
-    assert until(lambda: playground.current.step > 0)
 
 
 def pixels(picture):
@@ -84,7 +71,7 @@ class TestTraining:
             data.images_train, data.labels_train, indices=rows, validation=playground.validation, validate_every=3,
             steps=60, batch_size=20, seed=3, progress=False,
         )  # fmt: skip
-        playground.start(replace(SHORT, seed=3), most=17)
+        playground.start(replace(SHORT, seed=3), "", "", most=17)
         playground.wait()
         assert (playground.current.step, playground.current.done) == (17, False)
         trial = playground.go_on(SHORT.learning_rate, SHORT.steps)
@@ -100,7 +87,7 @@ class TestTraining:
 
         def start():
             try:
-                playground.start(replace(SHORT, steps=5_000))
+                playground.start(replace(SHORT, steps=5_000), "", "")
             except ArgumentError as error:
                 refused.append(str(error))
 
@@ -121,7 +108,9 @@ class TestTraining:
 
     @pytest.mark.skipif(sys.platform == "win32", reason="there an interrupt can't be sent to one thread")
     def test_an_interrupt_returns_when_the_run_has_stopped(self, playground):
-        slow_run(playground)
+        playground.pace = 20
+        playground.start(replace(SHORT, steps=5_000), "", "")
+        assert until(lambda: playground.current.step > 0)
         main = threading.main_thread().ident
         threading.Timer(0.25, signal.pthread_kill, (main, signal.SIGINT)).start()
         playground.wait()
@@ -133,9 +122,10 @@ class TestTraining:
         assert trial.overflowed
         assert trial.step < 500
         assert "diverges" in status(trial)
-        for refused in (lambda: playground.go_on(0.1, 1_000), lambda: PredictionPanel(playground)):
-            with pytest.raises(ArgumentError, match=r"has overflowed|no run to look into"):
-                refused()
+        with pytest.raises(ArgumentError, match="overflowed"):
+            playground.go_on(0.1, 1_000)
+        with pytest.raises(ArgumentError, match="Train one first"):
+            playground.look_inside()
         assert len(draw_run(trial)) == 2
         assert draw_templates(trial.run.weights)
 
@@ -153,13 +143,11 @@ class TestTraining:
 @pytest.mark.parametrize(
     ("name", "written", "value"),
     [
-        ("learning_rate", "0,3", 0.3), ("learning_rate", " 1e-3 ", 0.001), ("learning_rate", "0,005", 0.005),
-        ("batch_size", "45,000", 45_000), ("batch_size", "45.000", 45_000), ("steps", "100 000", 100_000),
-        ("steps", "1e3", 1_000), ("steps", "1_500", 1_500), ("images", 500, 500), ("schedule", "linear", "linear"),
-        ("learning_rate", "0", None), ("learning_rate", "fast", None), ("learning_rate", "", None),
-        ("batch_size", "2,5", None), ("steps", "-1", None), ("images", "45,001", None), ("images", "0", None),
-        ("weight_decay", "nan", None), ("schedule", "steep", None), ("divide_by", 0.0, None), ("seed", -1, None),
-        ("steps", 1.5, None), ("images", 0, None), ("rate", 3, None),
+        ("learning_rate", " 1e-3 ", 0.001), ("learning_rate", "0,005", 0.005), ("batch_size", "45,000", 45_000),
+        ("batch_size", "45.000", 45_000), ("steps", "100 000", 100_000), ("steps", "1e3", 1_000), ("images", 500, 500),
+        ("schedule", "linear", "linear"), ("learning_rate", "fast", None), ("learning_rate", "", None),
+        ("batch_size", "2,5", None), ("images", "45,001", None), ("images", 0, None), ("weight_decay", "nan", None),
+        ("schedule", "steep", None), ("seed", -1, None), ("rate", 3, None),
     ],
 )  # fmt: skip
 def test_what_is_written_is_read_as_it_is_meant_or_gets_a_sentence(name, written, value):
@@ -214,23 +202,13 @@ class TestPlayground:
         assert "guessed" not in status(replace(guessed, guess=""))
         assert diverging.outcome == "diverges"
 
-    def test_a_saved_table_comes_back(self, trained, tmp_path):
-        path, other = trained.save_table(tmp_path / "runs.csv"), Playground()
+    def test_a_saved_table_holds_settings_and_results(self, trained, tmp_path):
+        path = trained.save_table(tmp_path / "runs.csv")
         assert [file.name for file in tmp_path.iterdir()] == ["runs.csv"]
-        loaded = other.load_table(path) + other.load_table(path.read_bytes())
-        assert [*other.trials] == [1, 2, 3, 4]
-        for old, new in zip(trained.trained * 2, loaded, strict=True):
-            for name in ("settings", "guess", "rates", "outcome", "step", "diverged", *RESULTS):
-                assert getattr(new, name) == getattr(old, name)
-        assert not other.trained
-        for content, word in ((b"a,b\n1,2\n", "no table"), (b"", "no runs"), (b"\xff\xfe", "no table")):
-            with pytest.raises(ArgumentError, match=f"x.csv .*{word}"):
-                other.load_table(content, "x.csv")
-        for use, where in ((other.load_table, "none.csv"), (other.save_table, "nowhere/runs.csv")):
-            with pytest.raises(ArgumentError, match=where):
-                use(tmp_path / where)
-        rows = list(csv.DictReader(io.StringIO(path.read_text())))
-        assert float(rows[0]["validation_accuracy"]) == trained.trained[0].validation_accuracy
+        for trial, row in zip(trained.trained, csv.DictReader(path.open()), strict=True):
+            assert Settings().changed(**{name: row[name] for name in asdict(SHORT)}) == trial.settings
+            assert float(row["validation_accuracy"]) == trial.validation_accuracy
+            assert (row["number"], row["guess"], row["outcome"]) == (str(trial.number), trial.guess, trial.outcome)
 
     def test_no_two_runs_that_are_shown_look_the_same_and_none_hides_another(self, trained):
         runs = [replace(trained.trained[0], number=number) for number in (1, 11, 21)]
@@ -244,8 +222,10 @@ class TestPlayground:
     def test_a_value_can_be_read_off_each_curve(self, trained):
         trial = trained.trained[0]
         accuracy, loss = draw_run(trial)
-        assert f"validation, step 60: {trial.validation_accuracy:.1%}" in [words for _, _, words in accuracy.points]
-        assert f"validation, step 60: {trial.validation_loss:.3f} nats" in [words for _, _, words in loss.points]
+        assert accuracy.points[-1][2] == f"validation, step 60: {trial.validation_accuracy:.1%}"
+        assert f"validation, step 60: {trial.run.validation_loss[-1]:.3f} nats" in [
+            words for _, _, words in loss.points
+        ]
         orange = near(accuracy, "#E69F00")
         for x, y, words in accuracy.points:
             row, column = round(y * orange.shape[0]), round(x * orange.shape[1])
@@ -359,53 +339,43 @@ class TestPanels:
     def compare(self, playground, panel):
         return ComparePanel(playground, panel.use)
 
-    def click(self, panel, *names):
-        for name in names:
-            ask(panel, name)
-            panel._playground.wait()
+    def click(self, panel, name):
+        ask(panel, name)
+        panel._playground.wait()
 
     def test_a_value_that_makes_no_sense_is_told_and_the_old_one_stays(self, panel, playground):
         for name, written, said, held in (
-            ("learning_rate", "fast", "learning_rate = 'fast' makes no sense", 0.3),
+            ("steps", "-1", "steps = -1 makes no sense. Give a whole number, 1 or more.", 60),
             ("learning_rate", "0,1", "", 0.1),
-            ("watched", "17", "", 17),
-            ("watched", "10000", "test image = 10000", 17),
+            ("watched", "10000", "test image = 10000 makes no sense. Give a whole number, 0 to 9,999.", 0),
         ):
             ask(panel, name, written)
-            assert panel.texts["said"].startswith(said)
-            assert bool(said) == bool(panel.texts["said"])
+            assert panel.texts["said"] == said
             assert panel.value(name) == held
-        assert panel.values["learning_rate"] == [0.1, 2], "the answer says which question it is to"
+        assert panel.values["learning_rate"] == [0.1, 1], "the answer says which question it is to"
         ask(panel, "batch_size", "45,000")
         self.click(panel, "start")
         assert "batch_size = 45000 is too large for 400 images" in panel.texts["said"]
         assert not playground.trials
         ask(panel, "line", "steps=5, divide_by=100")
-        assert (panel.value("steps"), panel.value("weight_decay"), panel.value("divide_by")) == (5, 0.0, 100.0)
+        assert (panel.value("steps"), panel.value("divide_by")) == (5, 100.0)
         assert Settings.parse(panel.value("line")) == Settings(steps=5, divide_by=100.0)
         ask(panel, "preset", "smooth templates")
         assert (panel.value("weight_decay"), panel.value("images")) == (0.03, 45_000)
         ask(panel, "weight_decay", "0.1")
         assert panel.value("preset") not in PRESETS
 
-    def test_start_turn_stop_go_on_and_reset(self, panel, playground):
+    def test_a_run_follows_the_rate_and_what_would_not_count_is_disabled(self, panel, playground):
         ask(panel, "speed", "slow motion")
         ask(panel, "steps", "20000")
-        for _ in range(3):
-            ask(panel, "start")
+        ask(panel, "start")
         assert until(lambda: playground.current.step > 0)
         for name in ("start", "go_on", "batch_size", "images", "weight_decay", "stop", "learning_rate", "speed"):
             assert bool(panel.disabled.get(name)) == (name not in ("stop", "learning_rate", "speed"))
         ask(panel, "learning_rate", "0.2")
         assert until(lambda: [rate for _, rate in playground.current.rates] == [0.3, 0.2])
-        ask(panel, "stop")
-        assert [trial.done for trial in playground.trained] == [False]
-        assert "Stopped" in panel.texts["status"]
-        ask(panel, "steps", str(playground.current.step + 5))
-        self.click(panel, "go_on")
-        assert "Done" in panel.texts["status"]
-        assert len(playground.trials) == 1
         ask(panel, "reset")
+        assert "Stopped" in panel.texts["status"]
         assert (panel.value("learning_rate"), panel.value("steps")) == (0.3, 60)
 
     def test_guesses_are_counted_and_each_run_has_its_own(self, panel, playground):
@@ -413,10 +383,11 @@ class TestPanels:
         ask(panel, "guess", "diverges")
         self.click(panel, "start")
         ask(panel, "guess", playground.current.outcome)
-        self.click(panel, "start", "start")
+        self.click(panel, "start")
+        self.click(panel, "start")
         assert [trial.guessed_right for trial in playground.trained] == [False, True, None]
         assert "1 of 2 right" in panel.texts["status"]
-        table = html_table(playground.trained, {})
+        table = html_table(playground.trained)
         assert (table.count("✓"), table.count("✗")) == (1, 1)
 
     def test_one_step_and_the_step_after_and_the_chosen_images_scores(self, panel, playground):
@@ -433,9 +404,7 @@ class TestPanels:
         assert "test image 17" in panel.pictures["scores"].alt
         assert f"plane {logits[0]:+.1f}".replace("-", "−") in panel.pictures["scores"].alt
 
-    def test_runs_are_shown_named_used_removed_and_saved(
-        self, trained, panel, compare, playground, tmp_path, monkeypatch
-    ):
+    def test_runs_are_shown_named_used_and_removed(self, trained, panel, compare, playground):
         playground.trials = {n: replace(trained.trained[0], number=n, title="", guess="") for n in range(1, 13)}
         compare.on_runs()
         assert "newest 10 of 12 runs" in compare.texts["more"]
@@ -452,22 +421,16 @@ class TestPanels:
         ask(panel, "learning_rate", "0.01")
         ask(compare, "again:12")
         assert panel.value("learning_rate") == 0.3
-        slow_run(playground)  # it is the thirteenth
-        for number, said in ((12, ""), (13, "Run 13 is under way")):
-            ask(compare, f"remove:{number}")
-            assert compare.texts["said"].startswith(said)
+        ask(compare, "remove:12")
         assert "mine" not in compare.html["table"]
 
-    def test_a_file_name_leads_nowhere_else(self, trained, tmp_path, monkeypatch):
-        compare = ComparePanel(trained, None)
+    def test_a_file_name_leads_nowhere_else(self, compare, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        for name in ("", " ", "../x", "/x", "a/b", "a\\b", ".x", "..", ".csv"):
+        for name in ("", " ", "../x", "/x", "a/b", "a\\b", ".x", "..", ".csv", "mine"):
             ask(compare, "file", name)
             ask(compare, "save_table")
-            assert "no name for a file beside this notebook" in compare.texts["said"]
-        ask(compare, "file", "mine")
-        ask(compare, "save_table")
-        assert [path.name for path in tmp_path.iterdir()] == ["mine.csv"]
+            assert ("no name for a file beside this notebook" in compare.texts["said"]) == (name != "mine")
+            assert [path.name for path in tmp_path.iterdir()] == ["mine.csv"] * (name == "mine")
 
     def test_templates_of_two_runs_stand_side_by_side_on_one_scale(self, trained, compare, playground):
         for number, trial in enumerate([trained.trained[0], trained.trained[1]], 1):
@@ -481,15 +444,14 @@ class TestPanels:
             weights = playground.trials[number].run.weights
             assert compare.pictures[name] == draw_templates(weights, scale, f"Run {number}")
 
-    def test_what_cannot_be_looked_into_gets_a_sentence(self, trained):
-        for index in ("0", 10_000, -1, 1.5):
-            with pytest.raises(ArgumentError, match="index"):
-                trained.look_inside(index)
-        with pytest.raises(ArgumentError, match="Train one first"):
-            PredictionPanel(Playground())
-
-    def test_a_prediction_follows_image_and_changes_and_a_mistake_is_one(self, trained):
-        panel = PredictionPanel(trained)
+    def test_a_prediction_follows_image_and_changes_and_a_mistake_is_one(self, trained, playground):
+        with pytest.raises(ArgumentError, match="index = 10000"):
+            trained.look_inside(10_000)
+        playground.trials = {number: replace(trained.trained[0], number=number, title="") for number in (1, 2)}
+        panel = PredictionPanel(playground)
+        ask(panel, "trial", "1")
+        playground.remove(1)
+        assert panel.texts["answer"].startswith("Run 2"), "a run that is removed is asked no more"
         first = panel.pictures
         ask(panel, "patch", "16")
         assert panel.pictures["bars"].png != first["bars"].png
@@ -508,26 +470,3 @@ class TestPanels:
             assert trained.data.labels_test[panel._chosen] == 8
             assert predict_logits(trained.data.images_test[[panel._chosen]], panel._trial.run).argmax() != 8
             assert "The label says ship" in panel.texts["answer"]
-
-    def test_after_a_refused_file_no_old_verdict_stays(self, trained):
-        panel = PredictionPanel(trained)
-        before = panel.pictures["image"].png
-        for name, content in (("<letter>.txt", b"no picture"), ("huge.tif", None)):
-            panel._on_message(None, {"file": name, "bytes": 2e8, "shrunk": None}, [content] if content else [])
-            assert name in panel.texts["said"]
-            assert panel.hidden["result"]
-            ask(panel, "index", "3")
-            assert not panel.hidden["result"]
-        photo = encoded(Image.new("RGB", (50, 40)))
-        panel._on_message(None, {"file": "photo.png", "bytes": 3e6, "shrunk": [4_000, 3_000]}, [photo])
-        assert "4,000 × 3,000" in panel.texts["said"]
-        assert panel.pictures["image"].png != before
-        assert not panel.hidden["result"]
-        assert not panel.hidden["steps"]
-
-    def test_a_run_that_is_removed_is_asked_no_more(self, trained, playground):
-        playground.trials = {number: replace(trained.trained[0], number=number, title="") for number in (1, 2)}
-        panel = PredictionPanel(playground)
-        ask(panel, "trial", "1")
-        playground.remove(1)
-        assert panel.texts["answer"].startswith("Run 2")

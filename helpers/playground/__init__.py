@@ -23,16 +23,7 @@ from helpers.playground.panels import ComparePanel, PlaygroundPanel, PredictionP
 from helpers.playground.pictures import MOST_COMPARED, draw_comparison, shrinking_steps, together
 from helpers.playground.prediction import change_image, explain, read_picture
 from helpers.playground.settings import PRESETS, Settings
-from helpers.playground.trials import (
-    GUESSES,
-    LONGEST_TITLE,
-    NO_TRIAL,
-    Trial,
-    best_trial,
-    csv_text,
-    read_csv,
-    text_table,
-)
+from helpers.playground.trials import GUESSES, LONGEST_TITLE, NO_TRIAL, Trial, best_trial, csv_text, text_table
 from helpers.softmax import train
 
 __all__ = ["GUESSES", "PRESETS", "Playground", "Settings", "change_image", "explain", "read_picture", "show_steps"]
@@ -68,19 +59,19 @@ class Playground:
         self.running = self.watched = False
         self.problem = ""  # one sentence, if the last run broke off by an error
         self.panels: dict[type, PlaygroundPanel] = {}  # of each kind the newest
-        self._rate = 0.0
+        self.rate = 0.0  # the learning rate of the run that is under way
         self._lock, self._stop, self._ended = threading.Lock(), threading.Event(), threading.Event()
         self._ended.set()
 
     @property
     def trained(self) -> list[Trial]:
-        """The runs that have something to show: neither just begun nor from a table."""
+        """The runs that have something to show."""
         return [trial for trial in self.trials.values() if trial.run.step]
 
     @property
     def current(self) -> Trial:
-        """The newest run that was trained here, or `NO_TRIAL`."""
-        return next((trial for trial in reversed(self.trials.values()) if not trial.loaded), NO_TRIAL)
+        """The newest run, or `NO_TRIAL`."""
+        return [NO_TRIAL, *self.trials.values()][-1]
 
     @property
     def best(self) -> Trial:
@@ -133,12 +124,12 @@ class Playground:
             raise ArgumentError(self.problem)
         return self.current
 
-    def start(
-        self, settings: Settings, guess: str = "", title: str = "", most: float = math.inf, watched: bool = True
-    ) -> None:
+    def start(self, settings: Settings, guess: str, title: str, most: float = math.inf, watched: bool = True) -> None:
         """Begin a run, of which at most `most` steps are taken now, and return at once; see `run`."""
         check_settings(images=settings.images, batch_size=settings.batch_size)
-        self._launch(Trial(self._next(), settings, guess, title=title), settings.learning_rate, most, watched)
+        self._launch(
+            Trial(max(self.trials, default=0) + 1, settings, guess, title=title), settings.learning_rate, most, watched
+        )
 
     def resume(self, learning_rate: float, steps: int, most: float = math.inf, watched: bool = True) -> None:
         """Continue the newest run up to `steps`, of which at most `most` are taken now, and return at once."""
@@ -149,11 +140,6 @@ class Playground:
         if trial.step >= steps:
             raise ArgumentError(f"{trial.name} has done {trial.step:,} steps. Give more steps to go on.")
         self._launch(replace(trial, settings=replace(trial.settings, steps=steps)), learning_rate, most, watched)
-
-    def turn(self, learning_rate: float) -> None:
-        """Let the run that is under way go on at another learning rate."""
-        check_settings(learning_rate=learning_rate)
-        self._rate = learning_rate
 
     def stop(self) -> None:
         """Stop the run after the present slice, and return then; what was learned is kept."""
@@ -182,11 +168,8 @@ class Playground:
             self.trials = {other: trial for other, trial in self.trials.items() if other != number}
         self._changed()
 
-    def _keep(self, *trials: Trial) -> None:
-        self.trials = self.trials | {trial.number: trial for trial in trials}
-
-    def _next(self) -> int:
-        return max(self.trials, default=0) + 1
+    def _keep(self, trial: Trial) -> None:
+        self.trials = self.trials | {trial.number: trial}
 
     def _changed(self) -> None:
         for panel in list(self.panels.values()):
@@ -198,7 +181,7 @@ class Playground:
             if self.running:
                 raise ArgumentError("A run is under way. Press Stop, or wait for its end.")
             self._keep(trial)
-            self._rate, self.running, self.problem, self.watched = rate, True, "", watched
+            self.rate, self.running, self.problem, self.watched = rate, True, "", watched
             self._stop.clear()
             self._ended.clear()
         end = int(min(trial.settings.steps, trial.step + most))
@@ -229,21 +212,21 @@ class Playground:
 
     def _take(self, trial: Trial, rows: np.ndarray, steps: int) -> Trial:
         """Train the trial for one slice, keep what it has learned, and return it."""
-        values = asdict(trial.settings) | {"learning_rate": self._rate}
+        values = asdict(trial.settings) | {"learning_rate": self.rate}
         del values["images"]
-        data, every = self.data, max(1, trial.settings.steps // EVALUATIONS)
-        run = train(
-            data.images_train, data.labels_train, indices=rows, validation=self.validation, validate_every=every,
-            resume=trial.run if trial.step else None, until=trial.step + steps, progress=False, **values,
-        )  # fmt: skip
+        values |= {"validate_every": max(1, trial.settings.steps // EVALUATIONS), "until": trial.step + steps}
+        values |= {"resume": trial.run if trial.step else None, "validation": self.validation, "progress": False}
+        run = train(self.data.images_train, self.data.labels_train, indices=rows, **values)
+        rate = values["learning_rate"]
+        turned = [(trial.step, rate)] if not trial.rates or trial.rates[-1][1] != rate else []
         with self._lock:  # the title may be another by now
-            grown = self.trials[trial.number].grown(run, values["learning_rate"])
+            grown = replace(self.trials[trial.number], run=run, rates=(*trial.rates, *turned))
             self._keep(grown)
         return grown
 
     def table(self) -> str:
         """Return the names of the runs, and their results, as text in columns."""
-        return text_table([trial for trial in self.trials.values() if trial.step])
+        return text_table(self.trained)
 
     def show_comparison(self) -> None:
         """Show the validation accuracy and loss of the newest runs, overlaid, below the cell."""
@@ -254,27 +237,7 @@ class Playground:
 
     def save_table(self, path: str | Path) -> Path:
         """Write all runs to a CSV file, whole or not at all; raise `ArgumentError` where it can't be written."""
-        return write_file(path, csv_text([trial for trial in self.trials.values() if trial.step]).encode())
-
-    def load_table(self, source: str | Path | bytes, name: str = "The file") -> list[Trial]:
-        """Add the runs of a saved table, their settings and results without what they learned; return them.
-
-        Args:
-            source: the file's path, or its content.
-            name: of the file, where its content is given.
-
-        Raises:
-            ArgumentError: the file can't be read, or is no such table.
-        """
-        name = name if isinstance(source, bytes) else str(source)
-        try:
-            content = source if isinstance(source, bytes) else Path(source).read_bytes()
-        except OSError as error:
-            raise ArgumentError(f"{name} can't be read: {error.strerror}. Give a file of save_table.") from error
-        found = [replace(trial, number=number) for number, trial in enumerate(read_csv(content, name), self._next())]
-        self._keep(*found)
-        self._changed()
-        return found
+        return write_file(path, csv_text(self.trained).encode())
 
     def show(self) -> None:
         """Show the controls, the live pictures and the comparison below the cell."""

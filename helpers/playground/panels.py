@@ -3,7 +3,6 @@
 import math
 import re
 from dataclasses import asdict, replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,11 @@ class PlaygroundPanel(Panel):
 
     def on_runs(self) -> None:
         """Take in what has become of the runs: called after each change, by the thread that trains or the learner's."""
-        raise NotImplementedError
+        if not self._playground.running:  # most can wait for the end of a run
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Draw all anew."""
 
     def still(self) -> tuple[dict, dict]:
         return picture_bundle(draw.together([self.pictures[name] for name in self.KEPT]), f"{self.ALT} {self.told}")
@@ -74,7 +77,7 @@ class TrainPanel(PlaygroundPanel):
     def __init__(self, playground):
         self._settings, self._title, self._watched = playground.settings, "", 0
         super().__init__(playground, "train")
-        guesses = {"": "… no guess"} | {guess: f"reaches {guess}" for guess in GUESSES} | {GUESSES[0]: GUESSES[0]}
+        guesses = {"": "… no guess", **{guess: guess for guess in GUESSES}}
         schedules = {"constant": "constant: the rate stays", "linear": "linear: the rate falls to 0"}
         menus = {"preset": (OWN, *PRESETS), "guess": guesses, "schedule": schedules, "speed": tuple(SPEEDS)}
         items = {name: options(choices) for name, choices in menus.items()}
@@ -85,7 +88,7 @@ class TrainPanel(PlaygroundPanel):
     def use(self, settings: Settings, title: str = "") -> None:
         """Set the controls; a run that is under way keeps its settings, but for the learning rate."""
         self._settings, self._title = settings, title
-        self._playground.turn(settings.learning_rate)
+        self._playground.rate = settings.learning_rate
         self.restore()
 
     def act(self, name: str, value) -> None:
@@ -144,12 +147,6 @@ class TrainPanel(PlaygroundPanel):
             if self._playground.watched and not self._playground.running:
                 self.keep()  # a run of a later cell would give its answer away
 
-    def still(self) -> tuple[dict, dict]:
-        data, metadata = super().still()
-        if (trial := self._playground.current).number:
-            data["text/html"] = f"<p>Settings of the newest run: <code>{escape(str(trial.settings))}</code></p>"
-        return data, metadata
-
 
 class ComparePanel(PlaygroundPanel):
     """The table and the compared pictures of all runs; `use` sets the other panel's controls."""
@@ -160,7 +157,7 @@ class ComparePanel(PlaygroundPanel):
         self._pair: list[int] = []  # and of those whose templates are
         super().__init__(playground, "compare")
         self.show(values={"file": "my-runs"})
-        self.on_runs()
+        self.refresh()
 
     def act(self, name: str, value) -> None:
         action, _, of = name.partition(":")
@@ -185,20 +182,10 @@ class ComparePanel(PlaygroundPanel):
         if of or action in ("one", "other"):
             self.refresh()
 
-    def take(self, name: str, size: int, content: bytes | None, shrunk) -> None:
-        if content is None:
-            raise ArgumentError(f"{name} has {size / 1e6:.0f} MB: no table of runs is that large. Choose another file.")
-        added = self._playground.load_table(content, name)
-        self.say(f"Added {len(added)} runs of {name}: their settings and results, without curves.")
-
-    def on_runs(self) -> None:
-        if not self._playground.running:  # what is compared waits for the end of the run
-            self.refresh()
-
     def refresh(self) -> None:
         """Take in the runs that there are now, and draw those that are ticked."""
         with self.lock:
-            trials, trained = self._playground.trials, {trial.number: trial for trial in self._playground.trained}
+            trained = {trial.number: trial for trial in self._playground.trained}
             shown = [trial for number, trial in trained.items() if number not in self._hidden]
             more = f"The picture holds the newest {draw.MOST_COMPARED} of {len(shown)} runs. Untick some to see others."
             pictures = dict(zip(("accuracy", "loss"), draw.draw_comparison(shown), strict=True))
@@ -211,10 +198,10 @@ class ComparePanel(PlaygroundPanel):
                     pictures[name] = draw.draw_templates(trial.run.weights, scale, trial.label)
             menu = options({number: trial.label for number, trial in trained.items()})
             values = dict(zip(("one", "other"), self._pair, strict=False))
-            values |= {f"show:{number}": number in trained and number not in self._hidden for number in trials}
-            values |= {f"title:{number}": trial.title for number, trial in trials.items()}
+            values |= {f"show:{number}": number not in self._hidden for number in trained}
+            values |= {f"title:{number}": trial.title for number, trial in trained.items()}
             self.show(
-                html={"one": menu, "other": menu, "table": html_table(trials.values(), trained)},
+                html={"one": menu, "other": menu, "table": html_table(trained.values())},
                 texts={"more": more if len(shown) > draw.MOST_COMPARED else ""},
                 values=values,
                 pictures=pictures,
@@ -305,10 +292,6 @@ class PredictionPanel(PlaygroundPanel):
     def restore(self) -> None:
         self.show(values=self._changes | {"trial": self._trial.number, "index": self._chosen})
 
-    def on_runs(self) -> None:
-        if not self._playground.running:
-            self.refresh()
-
     def refresh(self) -> None:
         """Ask the chosen run, or the newest where it is gone, about the image as it is now, and draw the answer."""
         with self.lock:
@@ -326,10 +309,8 @@ class PredictionPanel(PlaygroundPanel):
             drawn = (draw.draw_image(image, f"{self._name}, as it is asked about."), scores, *maps)
             answer, other = (CLASSES[label] for label in pair)
             self.told = f"{trial.label} says {answer}, with a probability of {found['probabilities'][pair[0]]:.0%}."
-            if self._truth == pair[0]:
-                self.told += " Right."
-            elif self._truth is not None:
-                self.told += f" The label says {other}, which gets {found['probabilities'][self._truth]:.0%}."
+            if self._truth is not None:
+                self.told += " Right." if self._truth == pair[0] else f" The label says {other}."
             self.told += f" Orange raises the score of {answer} or {other}, purple lowers it."
             self.show(
                 html={"trial": options({number: each.label for number, each in runs.items()})},

@@ -143,7 +143,9 @@ def draw_comparison(trials: list[Trial]) -> list[Picture]:
     for trial in trials:
         wanted = [(trial.number - 1 + further) % MOST_COMPARED for further in range(MOST_COMPARED)]
         looks.append(next(look for look in wanted if look not in looks))
-    ends = [f"{t.label} {'diverges at' if t.diverged else 'ends at'} {percent(t.validation_accuracy)}" for t in trials]
+    ends = [
+        f"{t.label} {'diverges at' if t.run.diverged else 'ends at'} {percent(t.validation_accuracy)}" for t in trials
+    ]
     words, pictures = f"One curve a run: {'; '.join(ends) or 'none yet'}.", []
     steps = max([trial.settings.steps for trial in trials], default=1)
     for kind in ("accuracy", "loss"):

@@ -4,13 +4,11 @@ import csv
 import io
 import math
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from html import escape
-from typing import Any
 
 import numpy as np
 
-from helpers.errors import ArgumentError
 from helpers.playground.settings import NAMES, Settings
 from helpers.runs import Run
 
@@ -18,29 +16,21 @@ LONGEST_TITLE = 30
 GUESSES = ("diverges", "about 10%", "about 20%", "about 30%", "about 40%", "about 50%")
 NOTHING = Run(np.zeros((3072, 10), np.float32), np.zeros(10, np.float32), np.zeros(3072, np.float32), 255.0)
 DEFAULT = Settings()
-RESULTS = ("training_accuracy", "validation_accuracy", "validation_loss")
-COLUMNS = ("run", "name", *NAMES, "steps_done", "learning_rates", *RESULTS, "diverged", "guess")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A run with its number, its settings, a title, what the learner guessed, each (step, rate) turned to, its results.
+    """A run with its number, its settings, what the learner guessed, a title, and each (step, rate) it was turned to.
 
-    Accuracies are shares, 0 to 1, not a number before they are known; the loss is in nats. `training_accuracy` is the
-    mean of the last tenth of the batches.
+    Accuracies are shares, 0 to 1, not a number before they are known.
     """
 
     number: int
     settings: Settings = DEFAULT
     guess: str = ""
-    run: Run = NOTHING  # before the first slice, and where the trial comes from a table
-    rates: tuple[tuple[int, float], ...] = ()
     title: str = ""  # the preset's name, or what the learner wrote
-    step: int = 0
-    training_accuracy: float = math.nan
-    validation_accuracy: float = math.nan
-    validation_loss: float = math.nan
-    diverged: bool = False
+    run: Run = NOTHING  # before the first slice
+    rates: tuple[tuple[int, float], ...] = ()
 
     @property
     def name(self) -> str:
@@ -52,8 +42,8 @@ class Trial:
         return f"{self.name}: {self.title}" if self.title else self.name
 
     @property
-    def loaded(self) -> bool:
-        return self.step > self.run.step
+    def step(self) -> int:
+        return self.run.step
 
     @property
     def epochs(self) -> float:
@@ -69,17 +59,14 @@ class Trial:
         """True if the run has no numbers left to go on with."""
         return not all(np.isfinite(numbers).all() for numbers in (self.run.loss[-1:], self.run.weights))
 
-    def grown(self, run: Run, rate: float) -> "Trial":
-        """Return the trial with a run that has come further, at this learning rate, and its results."""
-        turned = not self.rates or self.rates[-1][1] != rate
-        known: dict[str, Any] = {}
-        if len(run.validation_step):
-            known = {name: float(getattr(run, name)[-1]) for name in ("validation_accuracy", "validation_loss")}
-        return replace(
-            self, run=run, step=run.step, diverged=run.diverged, **known,
-            rates=(*self.rates, (self.step, rate)) if turned else self.rates,
-            training_accuracy=float(run.accuracy[-max(1, run.step // 10) :].mean()),
-        )  # fmt: skip
+    @property
+    def training_accuracy(self) -> float:
+        """The mean of the last tenth of the batches."""
+        return float(self.run.accuracy[-max(1, self.step // 10) :].mean()) if self.step else math.nan
+
+    @property
+    def validation_accuracy(self) -> float:
+        return float([math.nan, *self.run.validation_accuracy[-1:]][-1])
 
     @property
     def outcome(self) -> str:
@@ -87,7 +74,7 @@ class Trial:
         if math.isnan(self.validation_accuracy):
             return ""
         tens = min(max(round(10 * self.validation_accuracy), 1), 5)
-        return "diverges" if self.diverged else f"about {tens}0%"
+        return "diverges" if self.run.diverged else f"about {tens}0%"
 
     @property
     def guessed_right(self) -> bool | None:
@@ -141,13 +128,8 @@ def text_table(trials: Collection[Trial]) -> str:
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
-def html_table(trials: Collection[Trial], shown: dict[int, bool]) -> str:
-    """Return names, results and what differs as an HTML table, with controls to show, name, repeat and remove a run.
-
-    Args:
-        trials: the trials.
-        shown: of each that has curves, by its number, whether they are shown.
-    """
+def html_table(trials: Collection[Trial]) -> str:
+    """Return names, results and what differs as an HTML table, with controls to show, name, repeat and remove a run."""
     rows, best = table_rows(trials), best_trial(trials)
     if not rows:
         return "<p>No runs yet. Press Start.</p>"
@@ -158,7 +140,7 @@ def html_table(trials: Collection[Trial], shown: dict[int, bool]) -> str:
     for trial, row in zip(trials, rows, strict=True):
         name, number = trial.name, trial.number
         cells = [
-            f'<input type="checkbox" name="show:{number}"{"" if number in shown else " disabled"} '
+            f'<input type="checkbox" name="show:{number}" '
             f'aria-label="Show the curves of {name}" title="Show or hide its curves">',
             name,
             f'<input type="text" name="title:{number}" size="24" maxlength="{LONGEST_TITLE}" placeholder='
@@ -178,39 +160,11 @@ def html_table(trials: Collection[Trial], shown: dict[int, bool]) -> str:
 def csv_text(trials: Collection[Trial]) -> str:
     """Return the trials as CSV: one row each, numbers as numbers."""
     written = io.StringIO()
-    writer = csv.DictWriter(written, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    results = ("number", "title", "step", "training_accuracy", "validation_accuracy", "outcome", "guess", "turns")
+    writer = csv.DictWriter(written, (*results, *NAMES), lineterminator="\n")
     writer.writeheader()
-    for trial in trials:
-        rates = "; ".join(f"{rate} from step {step}" for step, rate in trial.rates)
-        known = {"run": trial.number, "name": trial.title, "steps_done": trial.step, "learning_rates": rates}
-        writer.writerow(vars(trial) | asdict(trial.settings) | known)
+    writer.writerows({name: getattr(trial, name) for name in results} | asdict(trial.settings) for trial in trials)
     return written.getvalue()
-
-
-def read_csv(content: bytes, name: str) -> list[Trial]:
-    """Return the trials of a saved table, without their runs.
-
-    Args:
-        content: of a file that `csv_text` made.
-        name: of the file, for what is said about it.
-
-    Raises:
-        ArgumentError: it is no such table.
-    """
-    trials = []
-    try:
-        for row in csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")):
-            settings = DEFAULT.changed(**{field: row[field] for field in NAMES})
-            turns = (turn.split(" from step ") for turn in row["learning_rates"].split("; "))
-            rates = tuple((int(step), float(rate)) for rate, step in turns)
-            known: dict[str, Any] = {name: float(row[name] or "nan") for name in RESULTS}
-            known |= {"title": row["name"] or "from a table", "diverged": row["diverged"] == "True"}
-            trials.append(Trial(0, settings, row["guess"], rates=rates, step=int(row["steps_done"]), **known))
-    except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
-        raise ArgumentError(f"{name} is no table of runs, or is damaged. Give a file that Save table wrote.") from error
-    if not trials:
-        raise ArgumentError(f"{name} holds no runs. Give a file that Save table wrote.")
-    return trials
 
 
 def status(trial: Trial, running: bool = False) -> str:
@@ -218,7 +172,7 @@ def status(trial: Trial, running: bool = False) -> str:
     if not trial.step:
         return f"{trial.label} begins." if trial.number else "Ready. Choose settings, or a preset, and press Start."
     words = f"{trial.label}, step {trial.step:,} of {trial.settings.steps:,} ({trial.epochs:.2f} epochs): "
-    if trial.diverged:
+    if trial.run.diverged:
         words += f"it diverges. The loss is {trial.run.loss[-1]:,.2f}, and guessing has 2.30. Lower the learning rate."
     else:
         accuracies = f"{percent(trial.training_accuracy)}, validation accuracy {percent(trial.validation_accuracy)}"
