@@ -35,7 +35,7 @@ def running(wrap=lambda socket: socket, scheme: str = "http"):
     server.socket = wrap(server.socket)
     server.pages, server.asked, server.over = {}, [], threading.Event()
     server.address = lambda path: f"{scheme}://127.0.0.1:{server.server_port}{path}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield server
     server.over.set()
