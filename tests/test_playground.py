@@ -201,6 +201,7 @@ class TestPlayground:
         assert f"the truth is “{guessed.outcome}”" in status(replace(guessed, guess="diverges"))
         assert "guessed" not in status(replace(guessed, guess=""))
         assert diverging.outcome == "diverges"
+        assert abs(int(guessed.outcome.split()[1].rstrip("%")) / 100 - guessed.validation_accuracy) < 0.05
 
     def test_a_saved_table_holds_settings_and_results(self, trained, tmp_path):
         path = trained.save_table(tmp_path / "runs.csv")
