@@ -10,7 +10,7 @@ from helpers.arguments import check_settings
 from helpers.data import CLASSES, load_data
 from helpers.errors import ArgumentError
 from helpers.figures import in_series_style, new_figure
-from helpers.plots.smoothing import smooth
+from helpers.plots.templates import hang, signed_image, usual_scale
 from helpers.runs import GUESSING
 
 BATCH = 100
@@ -246,14 +246,10 @@ def _draw(loss: np.ndarray, pictures: np.ndarray) -> Figure:
         axis.remove()
     curve = figure.add_subplot(grid[:, :3])
     window = min(20, len(loss))
-    curve.plot(smooth(loss, window)[window // 2 :][: len(loss) - window + 1])
+    curve.plot(np.convolve(loss, np.ones(window) / window, "valid"))
     curve.axhline(GUESSING, color="grey", linestyle=":", linewidth=1.5)
     curve.set(title="loss; dotted: guessing", xlabel="step")
-    scale = np.percentile(np.abs(pictures), 99.5) or 1.0
     names = CLASSES if len(pictures) == 10 else range(len(pictures))
-    for axis, picture, name in zip(axes[:, 3:].flat, pictures, names, strict=False):
-        axis.imshow(np.clip(0.5 + picture / (2 * scale), 0, 1))
-        axis.set_title(name, fontsize=10)
-    for axis in axes[:, 3:].flat:
-        axis.axis("off")
+    scale = usual_scale(pictures)
+    hang(axes[:, 3:], [signed_image(picture, scale) for picture in pictures], names, fontsize=10)
     return figure

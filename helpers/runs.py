@@ -30,15 +30,13 @@ class Run:
     biases: np.ndarray  # (10,) float32
     mean: np.ndarray  # (3072,) float32, the image subtracted from every image
     divide_by: float  # pixels are divided by this after the subtraction
-    loss: np.ndarray = field(default_factory=_nothing)  # (steps done,) float32, each batch's loss before its update
-    accuracy: np.ndarray = field(
-        default_factory=_nothing
-    )  # (steps done,) float32, each batch's accuracy before its update
-    validation_step: np.ndarray = field(
-        default_factory=lambda: np.zeros(0, np.int64)
-    )  # (evaluations,) int64, steps done at each evaluation
-    validation_loss: np.ndarray = field(default_factory=_nothing)  # (evaluations,) float32
-    validation_accuracy: np.ndarray = field(default_factory=_nothing)  # (evaluations,) float32
+    # Of each batch, before its update: (steps done,) float32.
+    loss: np.ndarray = field(default_factory=_nothing)
+    accuracy: np.ndarray = field(default_factory=_nothing)
+    # Of each evaluation: the steps done, (evaluations,) int64, and what it found, (evaluations,) float32.
+    validation_step: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    validation_loss: np.ndarray = field(default_factory=_nothing)
+    validation_accuracy: np.ndarray = field(default_factory=_nothing)
     images: int | None = None  # how many images it learns from; None: not known, and so with the three below
     batch_size: int | None = None
     sampling: str | None = None

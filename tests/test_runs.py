@@ -53,14 +53,6 @@ class TestDivergence:
         assert train(images, labels, resume=part, **settings).diverged
         assert "diverges" in capsys.readouterr().out
 
-    def test_ends_when_a_smaller_rate_brings_the_run_back(self, data, capsys):
-        settings = {"schedule": "constant", "batch_size": 50, "progress": False}
-        images, labels = data.images_train[:600], data.labels_train[:600]
-        wild = train(images, labels, learning_rate=3, steps=60, until=60, **settings)
-        assert wild.diverged
-        assert not train(images, labels, learning_rate=0.1, steps=600, resume=wild, **settings).diverged
-        assert capsys.readouterr().out == ""
-
 
 class TestSaving:
     def test_what_is_loaded_is_what_was_saved(self, run, tmp_path):
