@@ -15,7 +15,6 @@ from helpers import ArgumentError, compute_logits, cross_entropy, to_image
 from helpers.data import CLASSES
 from helpers.figures import bundle, describe, in_series_style, new_figure, png, show_figure
 from helpers.plots import captioned_images, operation_graph, template_grid, template_rows
-from helpers.plots.smoothing import smooth
 from helpers.plots.templates import signed_image
 from tests.series import kernel
 
@@ -69,13 +68,6 @@ def test_figures_of_many_pictures_draw_all_or_say_why_not(draw):
                 draw(count, wrong)
     with pytest.raises(ArgumentError, match="Give a picture or more"):
         draw(0, [])
-
-
-@pytest.mark.parametrize(("window", "expected"), [
-    (1, [4, 0, 2, 6, 3]), (3, [2, 2, 8 / 3, 11 / 3, 4.5]), (9, [2, 3, 3, 11 / 4, 11 / 3])
-])  # fmt: skip
-def test_a_smoothed_curve_is_the_mean_of_neighbours_of_fewer_at_the_ends(window, expected):
-    assert np.allclose(smooth(np.array([4, 0, 2, 6, 3]), window), expected)
 
 
 @in_series_style

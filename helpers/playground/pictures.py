@@ -15,7 +15,6 @@ from helpers.figures import Picture, in_series_style, new_figure
 from helpers.playground.prediction import probabilities
 from helpers.playground.trials import Trial, percent
 from helpers.plots.figure import BLUE, CLASS_COLOURS, CLASS_MARKERS, GREY, ORANGE
-from helpers.plots.smoothing import smooth
 from helpers.plots.templates import SIGNED_COLOURS, hang, signed_image, usual_scale
 from helpers.runs import GUESSING
 
@@ -75,7 +74,7 @@ def _readable(axis: Axes, height: float, name: str, x: np.ndarray, y: np.ndarray
         places = axis.transData.transform(np.column_stack([x, y])) / (DPI * WIDTH, DPI * height)
     form = "{:.1%}" if "accuracy" in axis.get_ylabel() else "{:,.3f} nats"
     return [
-        (round(float(across), 4), round(1 - float(up), 4), f"{name}, step {step:,}: {form.format(value)}")
+        (round(float(across), 4), round(1 - float(up), 4), f"{name}, step {step:,.0f}: {form.format(value)}")
         for (across, up), step, value in zip(places, x, y, strict=True)
         if axis.get_position().contains(across, up)
     ]
@@ -122,10 +121,12 @@ def draw_run(trial: Trial, words: str = "") -> list[Picture]:
     seldom = {"color": ORANGE, "marker": "s", "linestyle": "--", "markersize": 5}
     for kind in ("accuracy", "loss"):
         values = getattr(run, kind)
-        averaged = smooth(values, max(1, trial.settings.steps // 20)) if run.step else values
+        window = max(1, min(trial.settings.steps // 20, run.step))
+        averaged = np.convolve(values, np.ones(window) / window, "valid") if run.step else values
+        middle = np.arange(len(averaged)) + window / 2
         lines: list[Line] = [
             ("one batch", step[every], values[every], dots),
-            ("training", step[every], averaged[every], {"color": BLUE}),
+            ("training", middle[every], averaged[every], {"color": BLUE}),
             ("validation", run.validation_step, getattr(run, f"validation_{kind}"), seldom),
         ]
         pictures.append(_draw_curves(kind, "", lines, trial.settings.steps, words))

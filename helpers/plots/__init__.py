@@ -6,5 +6,4 @@ from helpers.plots.hidden import *  # noqa: F403
 from helpers.plots.live import *  # noqa: F403
 from helpers.plots.program import *  # noqa: F403
 from helpers.plots.records import *  # noqa: F403
-from helpers.plots.smoothing import *  # noqa: F403
 from helpers.plots.templates import *  # noqa: F403
