@@ -280,15 +280,15 @@ class TestStoppingAndGoingOn:
                 train(*small, **{**SETTINGS, "steps": steps}, resume=run)
 
 
-def each_way(images, labels, run, **rows):
-    """Return each function that takes images, labels, a run or rows, ready to be called."""
-    (name, chosen), *_ = [*rows.items(), ("indices", None)]
-    ways = [
-        lambda: train(images, labels, steps=1, batch_size=1, progress=False, **{name: chosen}),
-        lambda: evaluate(images, labels, run, chosen),
-        lambda: predict_logits(images, run, chosen),
+def each_way(small, **given):
+    """Return `train`, `evaluate` and `predict_logits`, ready to be called with these values in place of sound ones."""
+    images, labels = (given.pop(name, value) for name, value in zip(("images", "labels"), small, strict=True))
+    run = start_from(np.zeros((3072, 10)), np.zeros(10))
+    return [
+        lambda: train(images, labels, **{"steps": 2, "batch_size": 1, "progress": False} | given),
+        lambda: evaluate(images, labels, run, **given),
+        lambda: predict_logits(images, run, **given),
     ]
-    return ways[:1] if name == "validation" else ways
 
 
 class TestWrongArguments:
@@ -302,41 +302,30 @@ class TestWrongArguments:
     def test_a_senseless_setting_is_named_before_anything_runs(self, small, name, value):
         begins = "This is no run but 'run.npz'" if name == "resume" else name
         with pytest.raises(ArgumentError, match=rf"^{begins}.* (Give|Choose) "):
-            train(*small, **{"steps": 2, "batch_size": 10, "progress": False, name: value})
+            each_way(small, **{name: value})[0]()
 
     @pytest.mark.parametrize(
-        ("change", "sentence"),
+        ("name", "wrong", "sentence"),
         [
-            (lambda images, labels: (images.tolist(), labels), "images are of type list"),
-            (lambda images, labels: (images[:0], labels[:0]), r"images are of shape \(0, 3072\)"),
-            (lambda images, labels: (images / np.float32(255), labels), "images hold float32 numbers"),
-            (lambda images, labels: (images, labels[:-1]), r"labels are of shape \(599,\) for 600 images"),
-            (lambda images, labels: (images, [[1], [2, 3]]), "labels are of rows of different lengths"),
-            (lambda images, labels: (images, -1 - labels), "labels hold -"),
-            (lambda images, labels: (images, labels + 0.0), r"labels hold \d\.0"),
+            ("images", lambda images: images.tolist(), "are of type list"),
+            ("images", lambda images: images[:0], r"are of shape \(0, 3072\)"),
+            ("images", lambda images: images / np.float32(255), "hold float32 numbers"),
+            ("labels", lambda labels: labels[:-1], r"are of shape \(599,\) for 600 images"),
+            ("labels", lambda _: [[1], [2, 3]], "are of rows of different lengths"),
+            ("labels", lambda labels: -1 - labels, "hold -"),
+            ("labels", lambda labels: labels + 0.0, r"hold \d\.0"),
+            ("indices", lambda _: [], "name no images, or some that are not there"),
+            ("indices", lambda _: [-1, 600], "name no images, or some that are not there"),
+            ("validation", lambda _: [600], "name no images, or some that are not there"),
+            ("indices", lambda labels: labels < 5, "hold True and False"),
+            ("indices", lambda _: [0.0, 1.0], r"of shape \(2,\) and type float64 makes no sense"),
+            ("indices", lambda _: [[1], [2, 3]], "are of rows of different lengths"),
         ],
     )
-    def test_images_and_labels_must_be_as_load_data_returns_them(self, small, change, sentence):
-        ways = each_way(*change(*small), start_from(np.zeros((3072, 10)), np.zeros(10)))
-        for way in ways if sentence.startswith("images") else ways[:2]:
-            with pytest.raises(ArgumentError, match=f"^{sentence}.*Give "):
-                way()
-
-    @pytest.mark.parametrize(
-        ("rows", "sentence"),
-        [
-            ([], "name no images, or some that are not there"),
-            ([-1, 600], "name no images, or some that are not there"),
-            (np.arange(600) < 100, "hold True and False"),
-            ([0.0, 1.0], r"of shape \(2,\) and type float64 makes no sense"),
-            ([[1], [2, 3]], "are of rows of different lengths"),
-        ],
-        ids=lambda value: str(value)[:20],
-    )
-    @pytest.mark.parametrize("name", ["indices", "validation"])
-    def test_rows_must_be_the_numbers_of_rows(self, small, name, rows, sentence):
-        for way in each_way(*small, start_from(np.zeros((3072, 10)), np.zeros(10)), **{name: rows}):
-            with pytest.raises(ArgumentError, match=f"^{name} {sentence}"):
+    def test_images_labels_and_rows_must_be_as_the_functions_take_them(self, small, name, wrong, sentence):
+        ways = each_way(small, **{name: wrong(small[0] if name == "images" else small[1])})
+        for way in ways[: {"labels": 2, "validation": 1}.get(name, 3)]:
+            with pytest.raises(ArgumentError, match=f"^{name} {sentence}.*Give "):
                 way()
 
     @pytest.mark.parametrize("kind", [tuple, lambda rows: np.array(rows, np.uint8)])
@@ -355,8 +344,7 @@ class TestWrongArguments:
             batch_indices(10, 5, "epochs", 0, 3, 3)
 
     def test_where_tensorflow_builds_a_graph_one_sentence_says_so(self, small):
-        ways = each_way(*small, start_from(np.zeros((3072, 10)), np.zeros(10)))
-        for way in ways:
+        for way in each_way(small):
             with pytest.raises(ArgumentError, match="only builds a graph here"), tf.Graph().as_default():
                 way()
             with pytest.raises(ArgumentError, match="only builds a graph here"):
