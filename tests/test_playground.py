@@ -7,17 +7,18 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import evaluate, predict_logits, scale_pixels, to_image, train
+from helpers import evaluate, predict_logits, to_image, train
 from helpers.errors import ArgumentError
 from helpers.playground import PRESETS, Playground, Settings, change_image, explain, read_picture
 from helpers.playground.panels import ComparePanel, PredictionPanel, TrainPanel
-from helpers.playground.pictures import draw_comparison, draw_run, draw_scores, draw_templates
+from helpers.playground.pictures import draw_comparison, draw_run, draw_templates
 from helpers.playground.prediction import PictureError
 from helpers.playground.trials import html_table, status, table_rows
 from helpers.plots.figure import CLASS_COLOURS
@@ -50,14 +51,11 @@ def until(condition):
     return condition()
 
 
-def pixels(picture):
-    return np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB"), int)
-
-
 def near(picture, colour):
     """Return where a picture has about this colour, "#rrggbb"."""
     rgb = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
-    return np.abs(pixels(picture) - rgb).max(axis=2) < 40
+    pixels = np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB"), int)
+    return np.abs(pixels - rgb).max(axis=2) < 40
 
 
 class TestTraining:
@@ -83,19 +81,10 @@ class TestTraining:
         assert (later.number, later.rates, later.done) == (1, ((0, 0.3), (60, 0.1)), True)
 
     def test_starts_from_many_threads_start_one_run_and_a_new_playground_ends_it(self, playground):
-        playground.pace, refused = 20, []
-
-        def start():
-            try:
-                playground.start(replace(SHORT, steps=5_000), "", "")
-            except ArgumentError as error:
-                refused.append(str(error))
-
-        threads = [threading.Thread(target=start) for _ in range(10)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        playground.pace = 20
+        with ThreadPoolExecutor(10) as pool:
+            starts = [pool.submit(playground.start, replace(SHORT, steps=5_000), "", "") for _ in range(10)]
+        refused = [str(start.exception()) for start in starts if start.exception()]
         assert refused == ["A run is under way. Press Stop, or wait for its end."] * 9
         assert until(lambda: playground.current.step > 0)
         for change in (lambda: playground.remove(1), lambda: playground.run(SHORT)):
@@ -130,11 +119,8 @@ class TestTraining:
         assert draw_templates(trial.run.weights)
 
     def test_an_error_in_the_thread_becomes_a_sentence(self, playground, monkeypatch):
-        def broken(*_, **__):
-            raise MemoryError("none left")
-
-        monkeypatch.setattr("helpers.playground.train", broken)
-        with pytest.raises(ArgumentError, match=re.escape("broke off (MemoryError: none left)")):
+        monkeypatch.setattr("helpers.playground.train", None)
+        with pytest.raises(ArgumentError, match=re.escape("broke off (TypeError: ")):
             playground.run()
         monkeypatch.undo()
         assert playground.run().done
@@ -170,7 +156,6 @@ def test_a_line_of_text_and_the_cell_for_notebook_6_hold_all_settings():
     exec(cell, found)
     for name in ("seed", "learning_rate", "batch_size", "steps", "weight_decay"):
         assert found[name] == getattr(settings, name)
-    assert all(words in cell for words in ("images=99", "divide_by=128.0", "constant"))
 
 
 class TestPlayground:
@@ -197,9 +182,7 @@ class TestPlayground:
         rows = table_rows(trained.trained)
         assert [row["run"] for row in rows if "★" in row["validation"]] == [trained.best.name]
         guessed, diverging = trained.trained
-        assert f"{guessed.outcome}”: right." in status(replace(guessed, guess=guessed.outcome))
         assert f"the truth is “{guessed.outcome}”" in status(replace(guessed, guess="diverges"))
-        assert "guessed" not in status(replace(guessed, guess=""))
         assert diverging.outcome == "diverges"
         assert abs(int(guessed.outcome.split()[1].rstrip("%")) / 100 - guessed.validation_accuracy) < 0.05
 
@@ -216,27 +199,18 @@ class TestPlayground:
         for picture in draw_comparison(runs):
             for colour in CLASS_COLOURS[:3]:
                 assert near(picture, colour)[80:].sum() > 20, "below the legend"
-        named = [replace(runs[0], number=i, title=title) for i, title in enumerate([*PRESETS, *PRESETS], 1)]
-        for picture in draw_comparison(named):
-            assert (pixels(picture)[:80, [0, 1, 2, -3, -2, -1]] == 255).all(), "the legend is cut"
 
     def test_a_value_can_be_read_off_each_curve(self, trained):
         trial = trained.trained[0]
         accuracy, loss = draw_run(trial)
         assert accuracy.points[-1][2] == f"validation, step 60: {trial.validation_accuracy:.1%}"
-        assert f"validation, step 60: {trial.run.validation_loss[-1]:.3f} nats" in [
-            words for _, _, words in loss.points
-        ]
+        nats = f"validation, step 60: {trial.run.validation_loss[-1]:.3f} nats"
+        assert nats in [words for _, _, words in loss.points]
         orange = near(accuracy, "#E69F00")
         for x, y, words in accuracy.points:
             row, column = round(y * orange.shape[0]), round(x * orange.shape[1])
             if words.startswith("validation"):
                 assert orange[row - 3 : row + 4, column - 3 : column + 4].any(), words
-
-    @pytest.mark.parametrize("score", [99.9, -12_345.6])
-    def test_no_number_beside_a_bar_is_cut(self, score):
-        picture = draw_scores(np.array([0.0] * 9 + [score]), "a truck", 9)
-        assert (pixels(picture)[:, -5:] == 255).all()
 
 
 class TestPrediction:
@@ -246,9 +220,6 @@ class TestPrediction:
         np.testing.assert_allclose(found["contributions"].sum(axis=(1, 2)) + run.biases, logits, atol=1e-4)
         assert found["winner"] == logits.argmax()
         np.testing.assert_allclose(found["probabilities"], np.exp(logits) / np.exp(logits).sum(), rtol=1e-4)
-        scaled = scale_pixels(data.images_test[7:8], run.mean)[0]
-        by_hand = sum(run.weights[c * 1024 + 5 * 32 + 9, 3] * scaled[c * 1024 + 5 * 32 + 9] for c in range(3))
-        assert found["contributions"][3, 5, 9] == pytest.approx(by_hand, abs=1e-6)
         after = explain(run, change_image(row, run.mean, patch=8, patch_left=4, patch_top=10))["contributions"]
         np.testing.assert_allclose(after[:, 10:18, 4:12], 0, atol=0.05)
         after[:, 10:18, 4:12] = found["contributions"][:, 10:18, 4:12]
@@ -285,15 +256,11 @@ class TestOwnPicture:
         exif = Image.Exif()
         exif[0x0112] = 6  # turned by a quarter
         sideways = encoded(photo.transpose(Image.Transpose.ROTATE_90), exif=exif)
-        animated = encoded(photo.convert("P"), "GIF", save_all=True, append_images=[Image.new("P", (32, 32))])
-        still = read_picture(encoded(photo.convert("P"), "GIF"))[0]
-        for source, expected, word in (
-            (encoded(photo), data.images_test[0], "32 × 32"), (encoded(wide), data.images_test[0], "in the middle"),
-            (tmp_path / "photo.png", data.images_test[0], "32 × 32"), (sideways, data.images_test[0], "upright"),
-            (animated, still, "first frame"),
-        ):  # fmt: skip
+        animated = encoded(photo, save_all=True, append_images=[Image.new("RGB", (32, 32))])
+        sources = tmp_path / "photo.png", encoded(wide), sideways, animated
+        for source, word in zip(sources, ("32 × 32", "in the middle", "upright", "first frame"), strict=True):
             row, pictures, done = read_picture(source)
-            assert np.array_equal(row, expected)
+            assert np.array_equal(row, data.images_test[0])
             assert len(pictures) == 3
             assert word in done
         with pytest.raises(PictureError, match="No such file"):
@@ -303,16 +270,14 @@ class TestOwnPicture:
         ("content", "first"),
         [
             (encoded(Image.new("RGBA", (40, 40), (255, 0, 0, 0))), 255),
-            (encoded(Image.new("P", (40, 40), 0), transparency=0), 255),
             (encoded(Image.new("CMYK", (50, 50), (0, 255, 255, 0)), "JPEG"), 254),
             (encoded(Image.fromarray(np.full((40, 40), 32_768, np.uint16))), 127),
-            (encoded(Image.new("L", (1, 7), 9)), 9),
-            (b"", "PNG"), (b"<svg/>", "PNG"), (b"%!PS-Adobe-3.0", "PNG"), (b"\x89PNG\r\n\x1a\n", "PNG|damaged"),
+            (encoded(Image.new("L", (1, 7), 9), "GIF"), 9),
+            (b"%!PS-Adobe-3.0", "PNG"),
             (encoded(Image.new("1", (8_000, 8_000)))[:200], "50 million pixels"),  # refused before it is decoded
-            (encoded(Image.effect_noise((99, 99), 99))[:500], "damaged"),
         ],
-        ids=["transparent", "palette", "CMYK", "16 bits", "thin", "empty", "SVG", "PS", "header", "pixels", "half"],
-    )  # fmt: skip
+        ids=["transparent", "CMYK", "16 bits", "thin", "PS", "pixels"],
+    )
     def test_every_kind_of_pixels_is_read_and_what_is_no_picture_gets_a_sentence(self, content, first):
         if isinstance(first, int):
             assert abs(int(read_picture(content)[0][0]) - first) <= 1
@@ -345,15 +310,9 @@ class TestPanels:
         panel._playground.wait()
 
     def test_a_value_that_makes_no_sense_is_told_and_the_old_one_stays(self, panel, playground):
-        for name, written, said, held in (
-            ("steps", "-1", "steps = -1 makes no sense. Give a whole number, 1 or more.", 60),
-            ("learning_rate", "0,1", "", 0.1),
-            ("watched", "10000", "test image = 10000 makes no sense. Give a whole number, 0 to 9,999.", 0),
-        ):
-            ask(panel, name, written)
-            assert panel.texts["said"] == said
-            assert panel.value(name) == held
-        assert panel.values["learning_rate"] == [0.1, 1], "the answer says which question it is to"
+        ask(panel, "watched", "10000")
+        assert panel.texts["said"] == "test image = 10000 makes no sense. Give a whole number, 0 to 9,999."
+        assert panel.values["watched"] == [0, 1], "the answer says which question it is to"
         ask(panel, "batch_size", "45,000")
         self.click(panel, "start")
         assert "batch_size = 45000 is too large for 400 images" in panel.texts["said"]
@@ -365,19 +324,6 @@ class TestPanels:
         assert (panel.value("weight_decay"), panel.value("images")) == (0.03, 45_000)
         ask(panel, "weight_decay", "0.1")
         assert panel.value("preset") not in PRESETS
-
-    def test_a_run_follows_the_rate_and_what_would_not_count_is_disabled(self, panel, playground):
-        ask(panel, "speed", "slow motion")
-        ask(panel, "steps", "20000")
-        ask(panel, "start")
-        assert until(lambda: playground.current.step > 0)
-        for name in ("start", "go_on", "batch_size", "images", "weight_decay", "stop", "learning_rate", "speed"):
-            assert bool(panel.disabled.get(name)) == (name not in ("stop", "learning_rate", "speed"))
-        ask(panel, "learning_rate", "0.2")
-        assert until(lambda: [rate for _, rate in playground.current.rates] == [0.3, 0.2])
-        ask(panel, "reset")
-        assert "Stopped" in panel.texts["status"]
-        assert (panel.value("learning_rate"), panel.value("steps")) == (0.3, 60)
 
     def test_guesses_are_counted_and_each_run_has_its_own(self, panel, playground):
         ask(panel, "steps", "5")
@@ -391,7 +337,7 @@ class TestPanels:
         table = html_table(playground.trained)
         assert (table.count("✓"), table.count("✗")) == (1, 1)
 
-    def test_one_step_and_the_step_after_and_the_chosen_images_scores(self, panel, playground):
+    def test_one_step_and_the_step_after_and_the_chosen_images_scores_and_reset(self, panel, playground):
         ask(panel, "watched", "17")
         before = panel.pictures["scores"].png
         panel.asked = {**panel.asked, "steps": ["70", 1], "one_step": [True, 1]}
@@ -404,26 +350,24 @@ class TestPanels:
         logits = predict_logits(playground.data.images_test[17:18], playground.current.run)[0]
         assert "test image 17" in panel.pictures["scores"].alt
         assert f"plane {logits[0]:+.1f}".replace("-", "−") in panel.pictures["scores"].alt
+        ask(panel, "learning_rate", "0.2")
+        ask(panel, "reset")
+        assert (panel.value("learning_rate"), panel.value("steps")) == (0.3, 60)
 
     def test_runs_are_shown_named_used_and_removed(self, trained, panel, compare, playground):
         playground.trials = {n: replace(trained.trained[0], number=n, title="", guess="") for n in range(1, 13)}
         compare.on_runs()
         assert "newest 10 of 12 runs" in compare.texts["more"]
-        before = compare.pictures["accuracy"].png
         for number in (12, 11):
             ask(compare, f"show:{number}", False)
-        assert compare.pictures["accuracy"].png != before
         assert not compare.texts["more"]
         assert [number for number in range(1, 13) if compare.value(f"show:{number}")] == [*range(1, 11)]
         ask(compare, "title:12", " <b>mine</b>\n" + "x" * 99)
         assert len(playground.trials[12].title) == 30
-        assert "&lt;b&gt;mine" in compare.html["table"]
         assert "<b>mine" not in compare.html["table"] + compare.html["one"]
         ask(panel, "learning_rate", "0.01")
         ask(compare, "again:12")
         assert panel.value("learning_rate") == 0.3
-        ask(compare, "remove:12")
-        assert "mine" not in compare.html["table"]
 
     def test_a_file_name_leads_nowhere_else(self, compare, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
@@ -454,18 +398,10 @@ class TestPanels:
         playground.remove(1)
         assert panel.texts["answer"].startswith("Run 2"), "a run that is removed is asked no more"
         first = panel.pictures
-        ask(panel, "patch", "16")
-        assert panel.pictures["bars"].png != first["bars"].png
-        ask(panel, "drawn", [[20, 20], [21, 20]])
-        assert panel._covered.sum() == 12
-        ask(panel, "undo")
-        assert panel.pictures == first
-        ask(panel, "right", "17")
-        assert "17" in panel.texts["said"]
-        assert panel.value("right") == 0
-        ask(panel, "class", "ship")
-        for name, value in (("right", "9"), ("colours", "inverted"), ("drawn", [[5, 5]])):
+        for name, value in (("patch", "16"), ("right", "9"), ("colours", "inverted"), ("drawn", [[5, 5]])):
             ask(panel, name, value)
+        assert panel.pictures["bars"].png != first["bars"].png
+        ask(panel, "class", "ship")
         for _ in range(2):
             ask(panel, "mistake")
             assert trained.data.labels_test[panel._chosen] == 8
