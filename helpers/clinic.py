@@ -249,7 +249,7 @@ def _draw(loss: np.ndarray, pictures: np.ndarray) -> Figure:
     curve.plot(np.convolve(loss, np.ones(window) / window, "valid"))
     curve.axhline(GUESSING, color="grey", linestyle=":", linewidth=1.5)
     curve.set(title="loss; dotted: guessing", xlabel="step")
-    names = CLASSES if len(pictures) == 10 else range(len(pictures))
+    names = CLASSES if len(pictures) == 10 else [str(number) for number in range(len(pictures))]
     scale = usual_scale(pictures)
     hang(axes[:, 3:], [signed_image(picture, scale) for picture in pictures], names, fontsize=10)
     return figure
