@@ -54,11 +54,7 @@ def pack(path: Path, members, compresslevel: int = 0) -> Path:
 
 def flip(path: Path, place: int, mask: int = 1) -> None:
     """Turn bits of one byte of a file."""
-    with open(path, "r+b") as file:
-        file.seek(place)
-        byte = file.read(1)[0]
-        file.seek(place)
-        file.write(bytes([byte ^ mask]))
+    np.memmap(path, np.uint8, "r+")[place] ^= mask
 
 
 def python(code: str, *arguments, before: tuple = (), **environment) -> subprocess.CompletedProcess:
@@ -115,9 +111,11 @@ class World:
         download.fetch(self.home, [source] if source else None)
         self.is_sound(*others)
 
-    def refuses(self, source, *left: str) -> str:
-        """Assert that a fetch from `source` alone fails and leaves nothing but `left`; return what is said of it."""
+    def refuses(self, source) -> str:
+        """Assert that a fetch from `source` alone fails and leaves nothing, anywhere; return what is said of it."""
+        before = contents(self.home.parent)
         with pytest.raises(DatasetError) as caught:
             download.fetch(self.home, [source])
-        self.holds(*left)
+        assert contents(self.home.parent) == before
+        self.holds()
         return str(caught.value).split(f"  - {source}: ", 1)[1].split("\n")[0]

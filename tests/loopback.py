@@ -25,13 +25,7 @@ def running(wrap=lambda socket: socket, scheme: str = "http"):
         def log_message(self, *_):
             pass
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_):
-            pass
-
-    server = Server(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.socket = wrap(server.socket)
     server.pages, server.asked, server.over = {}, [], threading.Event()
     server.address = lambda path: f"{scheme}://127.0.0.1:{server.server_port}{path}"

@@ -13,19 +13,9 @@ import pytest
 
 import helpers
 from helpers import cache, download
+from helpers.archive import SHA256
 from helpers.data import CLASSES, cache_folders, load_data, main, mean_image, scale_pixels, split_indices, to_image
 from helpers.errors import ArgumentError
-from tests.copies import contents
-
-# Published at https://www.cs.toronto.edu/~kriz/cifar.html as the files of cifar-10-binary.tar.gz.
-SHA256 = {
-    "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
-    "data_batch_2.bin": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
-    "data_batch_3.bin": "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
-    "data_batch_4.bin": "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
-    "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
-    "test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
-}
 
 
 def test_arrays_give_back_the_published_files(data):
@@ -46,9 +36,6 @@ def test_arrays_refuse_to_be_written(data):
     for array in data[:4]:
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
-    for images in (data.images_train, data.images_test):
-        with pytest.raises(ValueError, match="WRITEABLE"):
-            images.flags.writeable = True
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's count of private memory")
@@ -168,10 +155,9 @@ def test_what_is_no_folder_is_refused_in_one_sentence(value):
 
 
 class TestCommandLine:
-    @pytest.mark.parametrize("arguments", [[], ["fetch"]])
-    def test_fetch_is_what_it_does_unless_told_otherwise(self, world, monkeypatch, capsys, arguments):
+    def test_fetch_is_what_it_does_unless_told_otherwise(self, world, monkeypatch, capsys):
         monkeypatch.setattr(download, "OFFICIAL", world.sound.as_uri())
-        assert main(arguments) == 0
+        assert main([]) == 0
         assert capsys.readouterr().out == f"CIFAR-10, verified: {world.home}\n"
         world.is_sound()
 
@@ -193,10 +179,9 @@ class TestCommandLine:
     @pytest.mark.parametrize(
         ("make", "reason"),
         [(lambda copy: None, "No such file or directory"),
-         (lambda copy: copy.write_bytes(b"hello"), "not a tar.gz archive"),
          (Path.mkdir, "no data_batch_1.bin in it"),
          (lambda copy: (copy.mkdir(), (copy / "train.bin").write_bytes(b"short")), "5 bytes where 30,730,000 belong")],
-        ids=["nothing there", "no archive", "empty folder", "cut"],
+        ids=["nothing there", "empty folder", "cut"],
     )  # fmt: skip
     def test_a_copy_that_is_none_is_refused(self, make, reason, world, tmp_path, capsys):
         make(tmp_path / "copy")
@@ -206,19 +191,16 @@ class TestCommandLine:
             assert (out, reason in said, str(tmp_path / "copy") in said) == ("", True, True)
         world.holds()
 
-    def test_to_prepares_a_folder_from_what_is_here_without_the_network(self, world, monkeypatch):
+    def test_to_prepares_a_folder_from_what_is_here_or_from_a_copy(self, world, monkeypatch, tmp_path):
+        for name in ("HOME", "USERPROFILE"):
+            monkeypatch.setenv(name, str(world.sound.parent))
+        assert main([f"--from=~/{world.sound.name}", "--to", str(tmp_path / "stick")]) == 0
+        assert cache.damage(tmp_path / "stick") == {}
+        world.holds()
         monkeypatch.setenv("CIFAR10_HOME", str(world.sound))
         assert main(["--to", str(world.home)]) == 0
         world.is_sound()
         assert main(["--to", str(world.home), "--from", "/no/such/copy"]) == 0, "it is there already"
-
-    def test_from_and_to_go_together_and_a_tilde_is_home(self, world, monkeypatch, tmp_path):
-        for name in ("HOME", "USERPROFILE"):
-            monkeypatch.setenv(name, str(world.sound.parent))
-        assert main([f"--from=~/{world.sound.name}", "--to", str(tmp_path / "stick")]) == 0
-        assert contents(tmp_path / "stick") == ["test.bin", "train.bin"]
-        assert cache.damage(tmp_path / "stick") == {}
-        world.holds()
 
     def test_clear_removes_the_data_and_nothing_else(self, world, capsys):
         world.fill()

@@ -14,31 +14,14 @@ import pytest
 from PIL import Image
 
 from helpers.data import main
-from tests.copies import FILE_BYTES, NAMES, contents, fault, official_bytes, pack, python, row, sprite
+from tests.copies import FILE_BYTES, NAMES, fault, official_bytes, pack, python, row, sprite
 
 ONE, TWO = NAMES[:2]
 BREAKS_OFF = "the archive breaks off before its end"
 DIFFERS = f"{ONE} is not the published file: its SHA-256 differs"
 TOO_MUCH = "an archive that unpacks to far more than CIFAR-10"
 NOT_ONE = f"{', '.join([ONE, *NAMES[2:]])} missing"
-READ_THROUGH = """
-for name, pieces in archive.verified(archive.read_copy(pathlib.Path(sys.argv[1]))):
-    for piece in pieces: pass
-"""
 linux = pytest.mark.skipif(sys.platform != "linux", reason="measures and limits memory as Linux does")
-
-
-@pytest.fixture
-def refused(world, tmp_path):
-    """Return a function that asserts that a copy is refused, with nothing written, and returns the reason."""
-
-    def refuse(copy) -> str:
-        before = contents(tmp_path)
-        said = world.refuses(copy)
-        assert contents(tmp_path) == before
-        return said
-
-    return refuse
 
 
 @pytest.mark.parametrize("kind", ["unpacked", "six files", "another cache", "plain tar"])
@@ -57,18 +40,10 @@ def test_a_copy_on_disk_is_taken(kind, world, archive, tmp_path):
     world.is_sound()
 
 
-@linux
-def test_reading_a_copy_takes_little_memory(archive):
-    peak = "int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
-    done = python(f"before = {peak}\n{READ_THROUGH}\nprint({peak} - before)", archive)
-    assert int(done.stdout) < 5_000  # KiB
-
-
 # Members of an archive: a name, then bytes, or the number of a published file, then what else the header says.
 ELSEWHERE = [(ONE, b"", {"type": tarfile.SYMTYPE, "linkname": name}) for name in ("/etc/passwd", "../../outside")]
 KINDS = (tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE, tarfile.CONTTYPE)
 SPECIAL = [(ONE, b"", {"type": kind}) for kind in KINDS]
-SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": ONE, "GNU.sparse.realsize": "30730000"}
 
 
 @pytest.mark.parametrize(
@@ -86,19 +61,16 @@ SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": O
         row("Two members of one name", [(ONE, 0), (ONE, 1)], f"{ONE} is in it twice"),
         pytest.param([(ONE, 0), (ONE, 0)], f"{ONE} is in it twice", id="both right"),
         pytest.param([(ONE, 1), (ONE, 0)], DIFFERS, id="wrong first"),
-        row("A sparse member, which holds less than its size says",
-            [(ONE, f"1\n0\n{FILE_BYTES}\n".encode().ljust(512, b"\0") + bytes(FILE_BYTES), {"pax_headers": SPARSE})],
-            f"{ONE} has 30,730,512 bytes where 30,730,000 belong"),
     ],
 )  # fmt: skip
-def test_an_archive_is_refused(refused, tmp_path, data_folder, monkeypatch, members, said):
+def test_an_archive_is_refused(world, tmp_path, data_folder, monkeypatch, members, said):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     members = [
         (name, official_bytes(data_folder, content) if isinstance(content, int) else content, *more)
         for name, content, *more in members
     ]
-    assert refused(pack(tmp_path / "copy.tar.gz", members)) == said
+    assert world.refuses(pack(tmp_path / "copy.tar.gz", members)) == said
 
 
 def header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
@@ -118,21 +90,20 @@ def header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
         # It ends after the header: whoever reads on would say that it breaks off.
         row("A member of the wrong size", lambda _: gzip.compress(header(ONE, FILE_BYTES + 1)),
             [f"{ONE} has 30,730,001 bytes where 30,730,000 belong"]),
-        pytest.param(lambda packed: b"GARBLED" + packed[7:], ["not a tar.gz archive"], id="garbled at once"),
     ],
 )  # fmt: skip
-def test_a_broken_archive_is_refused(refused, tmp_path, data_folder, damage, said):
+def test_a_broken_archive_is_refused(world, tmp_path, data_folder, damage, said):
     path = pack(tmp_path / "copy.tar.gz", [(ONE, official_bytes(data_folder, 0))], compresslevel=1)
     path.write_bytes(damage(path.read_bytes()))
-    assert any(words in refused(path) for words in said)
+    assert any(words in world.refuses(path) for words in said)
 
 
 @fault("CIFAR-10's Python version, as Keras and torchvision keep it")
 @pytest.mark.parametrize("copy", ["copy.tar.gz", "cifar-10-batches-py", "."])
-def test_the_python_version_is_named(refused, tmp_path, copy):
+def test_the_python_version_is_named(world, tmp_path, copy):
     with tarfile.open(pack(tmp_path / "copy.tar.gz", [("cifar-10-batches-py/data_batch_1", b"\x80\x02}")])) as tar:
         tar.extractall(tmp_path, filter="data")
-    said = refused(tmp_path / copy)
+    said = world.refuses(tmp_path / copy)
     assert said.startswith("this is CIFAR-10's Python version")
     assert said.endswith("Take the binary version, cifar-10-binary.tar.gz")
 
@@ -143,17 +114,13 @@ def test_the_python_version_is_named(refused, tmp_path, copy):
     [(OSError(5, "Input/output error"), "it cannot be read (Input/output error)"),
      (MemoryError(), "there is not enough memory to read it")],
 )  # fmt: skip
-def test_an_error_of_the_disk_is_no_verdict(refused, world, monkeypatch, error, words):
+def test_an_error_of_the_disk_is_no_verdict(world, monkeypatch, error, words):
     def fail(file, size):
         yield b"begun"
         raise error
 
     monkeypatch.setattr("helpers.archive.read_pieces", fail)
-    assert refused(world.sound) == words
-
-
-def long_header(kind: bytes) -> list[bytes]:
-    return [header("header", 1 << 27, kind), bytes(1 << 27), header(ONE, 10), bytes(512)]
+    assert world.refuses(world.sound) == words
 
 
 @linux
@@ -163,9 +130,8 @@ def long_header(kind: bytes) -> list[bytes]:
         # It ends after the header: whoever looks beyond would say that it breaks off.
         row("A gzip bomb: a member far larger than CIFAR-10", lambda: [header("readme.html", 500_000_000)], TOO_MUCH),
         row("A bomb in a header: a name, an attribute or a list of holes hundreds of megabytes long",
-            lambda: long_header(tarfile.XHDTYPE), f"{ONE} has 10 bytes where 30,730,000 belong"),
-        *[pytest.param(lambda kind=kind: long_header(kind), f"{ONE} has 10 bytes where 30,730,000 belong")
-          for kind in (tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_SPARSE)],
+            lambda: [header("header", 1 << 27, tarfile.XHDTYPE), bytes(1 << 27), header(ONE, 10), bytes(512)],
+            f"{ONE} has 10 bytes where 30,730,000 belong"),
         pytest.param(lambda: [header("data_batch_1.png", 0), header("train_lables.json", 1 << 27), bytes(1 << 27)],
                      "train_lables.json is too long", id="labels"),
         row("A bomb of a million tiny members", lambda: [header("x", 0)] * 400_000, TOO_MUCH),
@@ -173,13 +139,15 @@ def long_header(kind: bytes) -> list[bytes]:
 )  # fmt: skip
 def test_a_bomb_is_refused_in_little_memory_and_time(tmp_path, blocks, said):
     (tmp_path / "bomb.tar.gz").write_bytes(gzip.compress(b"".join(blocks()), 1))
-    limits = """
+    code = """
 import resource
 size = int(open('/proc/self/status').read().split('VmSize:')[1].split()[0]) * 1024
 resource.setrlimit(resource.RLIMIT_AS, (size + 60_000_000,) * 2)
 resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
+for name, pieces in archive.verified(archive.read_copy(pathlib.Path(sys.argv[1]))):
+    for piece in pieces: pass
 """
-    done = python(limits + READ_THROUGH, tmp_path / "bomb.tar.gz")
+    done = python(code, tmp_path / "bomb.tar.gz")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"helpers.errors.DatasetError: {said}"
 
@@ -217,7 +185,7 @@ ROWS = ", 1" * 49_999 + "]"
     ],
     ids=lambda value: f"{value!s:.12}",
 )  # fmt: skip
-def test_a_senseless_package_is_refused(refused, tmp_path, data, pictures, picture, labels, differs):
+def test_a_senseless_package_is_refused(world, tmp_path, data, pictures, picture, labels, differs):
     files = {name.replace(".bin", ".png"): b"never looked at" for name in NAMES}
     files |= {f"{name}_lables.json": json.dumps(values.tolist()).encode()
               for name, values in (("train", data.labels_train), ("test", data.labels_test))}  # fmt: skip
@@ -225,4 +193,4 @@ def test_a_senseless_package_is_refused(refused, tmp_path, data, pictures, pictu
     if labels is not None:
         files["train_lables.json"] = labels.encode()
     members = [(f"package/{name}", content) for name, content in files.items() if content]
-    assert (refused(pack(tmp_path / "package.tgz", members)) == DIFFERS) == differs
+    assert (world.refuses(pack(tmp_path / "package.tgz", members)) == DIFFERS) == differs
