@@ -34,7 +34,6 @@ run: data       ## run all notebooks without a browser, into _build/ (ONLY=07 fo
 # Two workers share two cores: a second thread of NumPy's in each would only spin and wait.
 test check settings: export OPENBLAS_NUM_THREADS := 1
 
-# What takes longest comes first, and many short files last, so that both end together.
 test: lint data .venv-coursework/ready ## everything but the environments: see binder, colab and hub
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval notebooks tests --ignore tests/environments
 

@@ -27,6 +27,13 @@ def pytest_xdist_make_scheduler(config, log):
     return Schedule(config, log)
 
 
+def pytest_collection_modifyitems(items):
+    """Let the files come first that keep a worker for a minute or more, so that both end together."""
+    longest = ("browser_notebooks", "coursework_grading", "notebook_runs", "coursework_sandbox", "coursework_answers",
+               "faults_of_the_cache", "faults_of_sources", "browser_panels")  # fmt: skip
+    items.sort(key=lambda item: not item.path.stem.removeprefix("test_").startswith(longest))
+
+
 @pytest.fixture(scope="session")
 def data_folder():
     """Return the folder of the verified cache; no test may write there."""

@@ -98,13 +98,13 @@ class TestTraining:
     @pytest.mark.skipif(sys.platform == "win32", reason="there an interrupt can't be sent to one thread")
     def test_an_interrupt_returns_when_the_run_has_stopped(self, playground):
         playground.pace = 20
-        playground.start(replace(SHORT, steps=5_000), "", "")
+        playground.start(replace(SHORT, steps=100_000), "", "")
         assert until(lambda: playground.current.step > 0)
         main = threading.main_thread().ident
-        threading.Timer(0.25, signal.pthread_kill, (main, signal.SIGINT)).start()
+        threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT)).start()
         playground.wait()
         assert not playground.running
-        assert 0 < playground.current.step < 5_000
+        assert 0 < playground.current.step < 100_000
 
     def test_a_run_that_overflows_stops_and_says_so(self, playground):
         trial = playground.run("learning_rate=3e38, divide_by=1, steps=500, schedule=constant, images=400")
