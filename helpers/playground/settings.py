@@ -3,11 +3,14 @@
 import contextlib
 import re
 from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 from helpers.arguments import check_settings
 from helpers.errors import ArgumentError
+from helpers.softmax import train
 
 MOST_IMAGES = 45_000
+_BY_DEFAULT: Any = train.__kwdefaults__
 THOUSANDS = re.compile(r"\d{1,3}([.,_'\s]\d{3})+")
 
 
@@ -42,13 +45,13 @@ class Settings:
     makes no sense.
     """
 
-    seed: int = 0
-    learning_rate: float = 0.3
-    schedule: str = "linear"
-    batch_size: int = 100
-    steps: int = 1_000
-    weight_decay: float = 0.0
-    divide_by: float = 255.0  # 1.0 leaves the pixels at 0 to 255, as the 2016 post did
+    seed: int = _BY_DEFAULT["seed"]
+    learning_rate: float = _BY_DEFAULT["learning_rate"]
+    schedule: str = _BY_DEFAULT["schedule"]
+    batch_size: int = _BY_DEFAULT["batch_size"]
+    steps: int = _BY_DEFAULT["steps"]
+    weight_decay: float = _BY_DEFAULT["weight_decay"]
+    divide_by: float = _BY_DEFAULT["divide_by"]  # 1.0 leaves the pixels at 0 to 255, as the 2016 post did
     images: int = MOST_IMAGES
 
     def __post_init__(self):

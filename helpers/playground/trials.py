@@ -16,6 +16,7 @@ LONGEST_TITLE = 30
 GUESSES = ("diverges", "about 10%", "about 20%", "about 30%", "about 40%", "about 50%")
 NOTHING = Run(np.zeros((3072, 10), np.float32), np.zeros(10, np.float32), np.zeros(3072, np.float32), 255.0)
 DEFAULT = Settings()
+RESULTS = ("validation", "training", "result")  # the columns of `table_rows` that every table shows
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def table_rows(trials: Collection[Trial]) -> list[dict[str, str]]:
 def text_table(trials: Collection[Trial]) -> str:
     """Return the names, results and guesses of the trials, in columns narrow enough for a small window."""
     rows = table_rows(trials)
-    names = ["run", "name", "validation", "training", "result"] + ["guess"] * any(row["guess"] for row in rows)
+    names = ["run", "name", *RESULTS] + ["guess"] * any(row["guess"] for row in rows)
     lines = [names, *([row[name] for name in names] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
@@ -133,8 +134,8 @@ def html_table(trials: Collection[Trial]) -> str:
     rows, best = table_rows(trials), best_trial(trials)
     if not rows:
         return "<p>No runs yet. Press Start.</p>"
-    columns = [name for name in rows[0] if name in ("validation", "training", "result")
-               or (name not in ("run", "name") and len({row[name] for row in rows}) > 1)]  # fmt: skip
+    differs = {name for name in rows[0] if len({row[name] for row in rows}) > 1}
+    columns = [name for name in rows[0] if name in RESULTS or (name in differs and name not in ("run", "name"))]
     head = "".join(f'<th scope="col">{name}</th>' for name in ("shown", "run", "name", *columns, "actions"))
     body = ""
     for trial, row in zip(trials, rows, strict=True):
