@@ -1,13 +1,15 @@
 """Run notebooks from top to bottom, each in a fresh kernel, with one progress bar and a closing table.
 
-`make run` puts executed copies into _build/; `make refresh` (--in-place) rewrites the committed notebooks with the
-outputs of this run.
+`make run` takes two at a time and puts executed copies into _build/; `make refresh` (--in-place) rewrites the committed
+notebooks with the outputs of this run, one at a time, since some print how long a thing took.
 """
 
 import argparse
 import base64
+import os
 import sys
 import time
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import nbformat
@@ -32,11 +34,12 @@ def client_for(notebook, folder: Path | str, seconds: int = 600) -> NotebookClie
     )  # fmt: skip
 
 
-def run(path: Path, bar: tqdm) -> tuple[nbformat.NotebookNode, float, float]:
+def run(path: Path, bar: tqdm, alone: bool) -> tuple[nbformat.NotebookNode, float, float]:
     """Execute the notebook at `path`; return it with its seconds and its kernel's peak memory in MiB."""
     notebook, started = nbformat.read(path, as_version=4), time.monotonic()
     client = client_for(notebook, path.parent)
-    with client.setup_kernel():
+    one_thread = {} if alone else {"OPENBLAS_NUM_THREADS": "1"}  # of NumPy's: two kernels share two cores
+    with client.setup_kernel(env=os.environ | one_thread):
         for index, cell in enumerate(notebook.cells):
             bar.set_description(f"{path.stem}, cell {index + 1}")
             client.execute_cell(cell, index)
@@ -74,19 +77,29 @@ def main() -> int:
     parser.add_argument("--in-place", action="store_true", help="rewrite the notebooks themselves")
     options = parser.parse_args()
     paths = chosen(ROOT, *options.only)
-    table, failed = f"\n{'notebook':28}  seconds  peak MiB  headline", False
     cells = sum(len(nbformat.read(path, as_version=4).cells) for path in paths)
-    with tqdm(total=cells, unit="cell", bar_format="{percentage:3.0f}%|{bar:20}| {elapsed} {desc}") as bar:
-        for path in paths:
-            try:
-                notebook, seconds, peak = run(path, bar)
-                table += f"\n{path.stem:28}  {seconds:7.0f}  {peak:8.0f}  {save(notebook, path, options.in_place)}"
-            except CellExecutionError as error:
-                failed = True
-                table += f"\n{path.stem:28}  failed: {error.ename}: {error.evalue.partition(chr(10))[0]}"
-                bar.write(f"{path.name} stopped:\n{error}", file=sys.stderr)
-    print(table if options.in_place else f"{table}\n\nExecuted copies: _build/")
-    return int(failed)
+    bar = tqdm(total=cells, unit="cell", bar_format="{percentage:3.0f}%|{bar:20}| {elapsed} {desc}")
+    failed, alone = [], options.in_place or len(paths) == 1
+
+    def row(path: Path) -> str:
+        try:
+            notebook, seconds, peak = run(path, bar, alone)
+            return f"{path.stem:28}  {seconds:7.0f}  {peak:8.0f}  {save(notebook, path, options.in_place)}"
+        except CellExecutionError as error:
+            failed.append(path)
+            bar.write(f"{path.name} stopped:\n{error}", file=sys.stderr)
+            return f"{path.stem:28}  failed: {error.ename}: {error.evalue.partition(chr(10))[0]}"
+
+    try:
+        with bar, ThreadPool(1 if alone else 2) as pool:
+            rows = pool.map(row, paths, chunksize=1)
+    except KeyboardInterrupt:  # kernels end when this process does
+        print("Stopped. Notebooks that were finished are kept.", file=sys.stderr)
+        return 130
+    print(f"\n{'notebook':28}  seconds  peak MiB  headline", *rows, sep="\n")
+    if not options.in_place:
+        print("\nExecuted copies: _build/")
+    return int(bool(failed))
 
 
 if __name__ == "__main__":
