@@ -61,11 +61,10 @@ ADVICE = {
 
 
 class _Slow(DatasetError):
-    """The source has the data, for who has patience."""
+    """The source has the data, for who has patience; its one argument is the speed in bytes a second."""
 
-    def __init__(self, speed: float):
-        super().__init__(f"it is slow: {speed / 1000:.0f} kB/s")
-        self.speed = speed  # bytes a second
+    def __str__(self) -> str:
+        return f"it is slow: {self.args[0] / 1000:.0f} kB/s"
 
 
 def default_sources() -> list[Source]:
@@ -84,7 +83,7 @@ def fetch(folder: Path, sources: list[Source] | None = None) -> None:
     problem, advice = f"fetched into {folder}", OFFLINE
     try:
         with cache.work_folder(folder) as work:
-            if not (wrong := cache.damage(folder)):
+            if not (wrong := cache.read_cache(folder)[1]):
                 return  # another process has fetched it
             for cached, complaint in wrong.items():
                 if (folder / cached).exists():
@@ -93,14 +92,13 @@ def fetch(folder: Path, sources: list[Source] | None = None) -> None:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             sources = sources or default_sources()
             for minimum_speed in (MINIMUM_SPEED, 0):
-                for source, files in [
-                    (source, _read(source, work, minimum_speed)) for source in sources
-                ]:  # asks all at once
+                asked = [_read(source, work, minimum_speed) for source in sources]  # all at once
+                for source, files in zip(sources, asked, strict=True):
                     try:
                         return cache.store(files, folder, work, _shown(source))
                     except DatasetError as error:
                         failures[source] = error
-                slow = {source: error.speed for source, error in failures.items() if isinstance(error, _Slow)}
+                slow = {source: error.args for source, error in failures.items() if isinstance(error, _Slow)}
                 sources = sorted(slow, key=slow.__getitem__, reverse=True)
     except OSError as error:
         problem = f"written to {folder}: {error.strerror or error}"
@@ -178,7 +176,10 @@ def _download(url: str, minimum_speed: float) -> Iterator[bytes]:
 def _resumed(url: str, minimum_speed: float) -> Generator[bytes]:
     """Yield b"" when the server answers, then what is at `url`; resume where the connection breaks. Raises `_Slow`."""
     position, failures = 0, 0
-    with _session() as session:
+    with requests.Session() as session:
+        session.mount("https://", _SystemTrust())
+        session.headers["Accept-Encoding"] = "identity"
+        session.max_redirects = 5
         while True:
             began = position
             try:
@@ -209,60 +210,49 @@ def _resumed(url: str, minimum_speed: float) -> Generator[bytes]:
 
 def _ask(session: requests.Session, url: str, begin: int) -> requests.Response:
     """Return the answer to a request for a file from byte `begin` on; a server that never answered is left at once."""
+    # The time limits are shorter than that of the whole, so that a dead connection can be made anew within it.
+    limits = TIMEOUT / 4, TIMEOUT / 2
+    headers = {"Range": f"bytes={begin}-"} if begin else {}
+    trusted = os.environ.get("SSL_CERT_FILE") or True  # True: or whom REQUESTS_CA_BUNDLE names
     try:
-        # The time limits are shorter than that of the whole, so that a dead connection can be made anew within it.
-        headers = {"Range": f"bytes={begin}-"} if begin else {}
-        trusted = os.environ.get("SSL_CERT_FILE") or True  # True: or whom REQUESTS_CA_BUNDLE names
-        answer = session.get(url, headers=headers, verify=trusted, stream=True, timeout=(TIMEOUT / 4, TIMEOUT / 2))
-    except requests.TooManyRedirects as error:
-        raise DatasetError(f"it redirects more than {session.max_redirects} times") from error
-    except ValueError as error:  # whose words might quote a password
-        raise DatasetError(
-            "not an address that works, or it redirects to one: it must start with https://, http:// or file:///"
-        ) from error
-    except OSError as error:
-        if begin:
+        answer = session.get(url, headers=headers, verify=trusted, stream=True, timeout=limits)
+    except (OSError, ValueError) as error:
+        if begin and not isinstance(error, ValueError):
             raise
-        cause: BaseException = error
-        while cause.__context__:
-            cause = cause.__context__
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            raise DatasetError(
-                f"its certificate is not valid ({cause.verify_message}): somebody else may be answering in its place, "
-                "such as a network that wants a login, or this machine's clock may be wrong. If your network inspects "
-                "what is encrypted, ask for its certificate and set SSL_CERT_FILE to that file"
-            ) from error
-        by = " by way of the proxy" if isinstance(error, requests.exceptions.ProxyError) else ""
-        raise DatasetError(f"no answer{by} ({getattr(cause, 'strerror', None) or cause})") from error
-    if answer.status_code not in (200, 206):
-        answer.close()
-        kind = ConnectionError if answer.status_code >= 500 and answer.status_code not in LOGINS else DatasetError
-        raise kind(LOGINS.get(answer.status_code, f"the server answered {answer.status_code} {answer.reason}"))
-    return answer
+        raise DatasetError(_reason(error)) from error
+    if answer.status_code in (200, 206):
+        return answer
+    answer.close()
+    kind = ConnectionError if answer.status_code >= 500 and answer.status_code not in LOGINS else DatasetError
+    raise kind(LOGINS.get(answer.status_code, f"the server answered {answer.status_code} {answer.reason}"))
 
 
-def _session() -> requests.Session:
-    """Return a session that trusts whom the system trusts, besides Mozilla or whom the environment names."""
-    session = requests.Session()
-    session.max_redirects = 5
-    session.headers["Accept-Encoding"] = "identity"
-    with contextlib.suppress(ImportError):  # Colab
-        import truststore
-
-        session.mount("https://", _SystemTrust(truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)))
-    return session
+def _reason(error: BaseException) -> str:
+    """Say why a server could not be asked, in words that quote no password."""
+    if isinstance(error, ValueError):
+        return "not an address that works, or it redirects to one: it must start with https://, http:// or file:///"
+    by = " by way of the proxy" if isinstance(error, requests.exceptions.ProxyError) else ""
+    while error.__context__:
+        error = error.__context__
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not valid ({error.verify_message}): somebody else may be answering in its place, such "
+            "as a network that wants a login, or this machine's clock may be wrong. If your network inspects what is "
+            "encrypted, ask for its certificate and set SSL_CERT_FILE to that file"
+        )
+    return f"no answer{by} ({getattr(error, 'strerror', None) or error})"
 
 
 class _SystemTrust(HTTPAdapter):
-    def __init__(self, context: ssl.SSLContext):
-        self._context = {"ssl_context": context}
-        super().__init__()
+    """Trusts whom the system trusts, besides Mozilla or whom the environment names."""
 
-    def init_poolmanager(self, *arguments, **options):
-        super().init_poolmanager(*arguments, **options, **self._context)
+    def build_connection_pool_key_attributes(self, *arguments):
+        host, options = super().build_connection_pool_key_attributes(*arguments)
+        with contextlib.suppress(ImportError):  # Colab
+            import truststore
 
-    def proxy_manager_for(self, proxy, **options):
-        return super().proxy_manager_for(proxy, **options, **self._context)
+            options["ssl_context"] = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        return host, options
 
 
 def _read_npm(work: Path) -> Files:
@@ -292,10 +282,8 @@ def _read_npm(work: Path) -> Files:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        said.seek(0)
-        reasons = (line.strip().removeprefix("npm error ") for line in said if "code" in line)
-        archives = list(Path(folder).glob("*.tgz"))
-        if not archives:  # whatever else npm says: what it brought is verified
-            reason = f"code {process.returncode}" if process.returncode else "it brought nothing"
-            raise DatasetError(f"npm failed ({next(reasons, reason)})")
+        if not (archives := list(Path(folder).glob("*.tgz"))):  # whatever else npm says: what it brought is verified
+            said.seek(0)
+            reason = re.search(r"code \w+", said.read()) or [f"code {process.returncode}"]
+            raise DatasetError(f"npm brought nothing ({reason[0]})")
     yield from read_copy(archives[0])

