@@ -48,27 +48,19 @@ def read_cache(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
                 sound[cached] = np.memmap(file, dtype=np.uint8, mode="r").reshape(-1, RECORD_BYTES)
         except DatasetError as error:
             gone = isinstance(error.__cause__, FileNotFoundError | NotADirectoryError) and not path.is_symlink()
-            if error.__cause__ and not gone:
-                raise DatasetError(
-                    f"{path}: {error}. It stays as it is. Run this again when the cause is gone, or set CIFAR10_HOME "
-                    "to a folder elsewhere."
-                ) from error
-            if not gone and not is_ours(path):
-                raise DatasetError(
-                    f"{path} is no copy of CIFAR-10 ({error}) and may be somebody's, so it is left alone. Move it "
-                    "elsewhere, or set CIFAR10_HOME to another folder, and run this again."
-                ) from error
-            wrong[cached] = MISSING if gone else str(error)
+            if gone or (not error.__cause__ and is_ours(path)):
+                wrong[cached] = MISSING if gone else str(error)
+                continue
+            if error.__cause__:
+                said = f"{path}: {error}. It stays as it is. Run this again when the cause is gone"
+            else:
+                said = f"{path} is no copy of CIFAR-10 ({error}) and may be somebody's, so it stays. Move it elsewhere"
+            raise DatasetError(f"{said}, or set CIFAR10_HOME to a folder elsewhere.") from error
     return sound, wrong
 
 
-def damage(folder: Path) -> dict[str, str]:
-    """Return what is wrong with each file in `folder`, by its name; empty if all is well."""
-    return read_cache(folder)[1]
-
-
 def describe(wrong: dict[str, str]) -> str:
-    """Put what `damage` found into words."""
+    """Put what `read_cache` found wrong into words."""
     return ", ".join(f"{cached} ({complaint})" for cached, complaint in wrong.items())
 
 
@@ -104,11 +96,11 @@ def store(files: Files, folder: Path, work: Path, source: str) -> None:
         for part in parts.values():
             part.flush()
             os.fsync(part.fileno())
-    for cached in damage(folder):
+    for cached in read_cache(folder)[1]:
         try:
             os.replace(work / cached, folder / cached)
         except PermissionError:  # Windows, where another process brought the same file, and has it open
-            if cached in damage(folder):
+            if cached in read_cache(folder)[1]:
                 raise
 
 
@@ -117,19 +109,22 @@ def clear(folder: Path) -> tuple[list[str], list[str]]:
 
     Arrays that are open stay valid. Raises `DatasetError` if a file may not be removed.
     """
-    there = [path for path in (folder / cached for cached in CACHE) if os.path.lexists(path)]
-    ours = [path for path in there if is_ours(path)]
+    removed, left = [], []
     try:
         if folder.is_dir():
             with work_folder(folder):  # what the dead left goes with it
-                for path in ours:
-                    path.unlink()
+                for path in (folder / cached for cached in CACHE):
+                    if is_ours(path):
+                        path.unlink()
+                        removed.append(path.name)
+                    elif os.path.lexists(path):
+                        left.append(path.name)
             if not any(folder.iterdir()):
                 folder.rmdir()
     except OSError as error:
         advice = "Close the notebooks that use it, or remove it as a user who may."
         raise DatasetError(f"{error.filename or folder} could not be removed: {error.strerror}. {advice}") from error
-    return [path.name for path in ours], [path.name for path in there if path not in ours]
+    return removed, left
 
 
 @contextlib.contextmanager

@@ -49,12 +49,15 @@ def cache_folders(data_home: str | os.PathLike | None = None) -> list[Path]:
 
 def find_data(data_home: str | os.PathLike | None = None) -> Path:
     """Return a folder that holds verified data, fetching it first if need be; `DatasetError` if no source has it."""
-    return _open(data_home)[0]
+    return _open(cache_folders(data_home), [])[0]
 
 
-def _open(data_home: str | os.PathLike | None = None) -> tuple[Path, dict[str, np.ndarray]]:
-    """Return the folder with the data and the verified records in it by file name, fetching them if need be."""
-    *shared, own = cache_folders(data_home)
+def _open(folders: list[Path], sources: list | None = None) -> tuple[Path, dict[str, np.ndarray]]:
+    """Return the first of `folders` with sound data, and the records in it by file name; raise `DatasetError`.
+
+    All but the last are only read. The last is filled from `sources`, or the default ones for [], unless they are None.
+    """
+    *shared, own = folders
     for folder in shared:
         try:
             records, wrong = cache.read_cache(folder)
@@ -64,14 +67,15 @@ def _open(data_home: str | os.PathLike | None = None) -> tuple[Path, dict[str, n
             return folder, records
         warn(f"The shared copy of CIFAR-10 in {folder} is passed over: {cache.describe(wrong)}.")
     records, wrong = cache.read_cache(own)
-    if wrong:
+    bad, advice = f"No sound copy of CIFAR-10 in {own}", "Run python -m helpers.data to fetch it."
+    if wrong and sources is not None:
         from helpers import download  # only now: what speaks with servers takes a while to load
 
-        download.fetch(own)
+        download.fetch(own, sources)
         records, wrong = cache.read_cache(own)
+        bad, advice = f"{own} does not keep what is written there", "Set CIFAR10_HOME to a folder on another disk."
     if wrong:
-        bad = f"{own} does not keep what is written there: {cache.describe(wrong)}"
-        raise DatasetError(f"{bad}. Set CIFAR10_HOME to a folder on another disk.")
+        raise DatasetError(f"{bad}: {cache.describe(wrong)}. {advice}")
     return own, records
 
 
@@ -83,7 +87,7 @@ def load_data(data_home: str | os.PathLike | None = None) -> Cifar10:
     message lists what was tried and what to do.
     """
     pairs = []
-    for records in _open(data_home)[1].values():
+    for records in _open(cache_folders(data_home), [])[1].values():
         labels = np.array(records[:, 0], dtype=np.int64)
         labels.flags.writeable = False
         pairs.append((records[:, 1:].view(np.ndarray), labels))
@@ -142,8 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if (options.copy and options.command in ("where", "clear")) or (options.target and options.command != "fetch"):
         parser.error(f"{options.command} takes no {'--to' if options.target else '--from'}")
-    # A shell leaves the ~ in --from=~/copy alone.
-    copy, target = (given and Path(os.path.expanduser(given)) for given in (options.copy, options.target))
+    copy = options.copy and Path(os.path.expanduser(options.copy))  # a shell leaves the ~ in --from=~/copy alone
     try:
         if options.command == "clear":
             folder = cache_folders()[-1]
@@ -152,7 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
             if left:
                 print(f"Left alone, since not ours: {', '.join(left)}")
         else:
-            folder = _fetch(copy, target) if options.command == "fetch" else _verify(copy)
+            folder = _fetch(copy, options.target) if options.command == "fetch" else _verify(copy)
             print(folder if options.command == "where" else f"CIFAR-10, verified: {folder}")
         return 0
     except DatasetError as error:
@@ -163,36 +166,29 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _fetch(copy: Path | None, target: Path | None) -> Path:
+def _fetch(copy: Path | None, target: str | None) -> Path:
     """Have the data in `target`, or in the cache, from `copy` if given; return the folder."""
-    if not copy and not target:
-        return find_data()
-    folder = target.absolute() if target else cache_folders()[-1]
-    if cache.damage(folder):
-        from helpers import download
+    folders = cache_folders(target)
+    if copy:
+        return _open(folders[-1:], [copy])[0]
+    if not (here := [folder for folder in cache_folders() if folder not in folders]):
+        return find_data(target)
+    from helpers import download
 
-        # Without a copy, rather from what is here than over the network.
-        here = [own for own in cache_folders() if own != folder]
-        download.fetch(folder, [copy] if copy else [*here, *download.default_sources()])
-    return folder
+    return _open(folders, [*here, *download.default_sources()])[0]  # rather from what is here than over the network
 
 
 def _verify(copy: Path | None) -> Path:
     """Return `copy`, or the folder that `load_data` would read without fetching; `DatasetError` if it is not sound."""
-    if copy:
-        try:
-            for _, pieces in verified(read_copy(copy)):
-                for _ in pieces:
-                    pass
-        except DatasetError as error:
-            raise DatasetError(f"{copy} is no copy of CIFAR-10: {error}.") from error
-        return copy
-    bad = []
-    for folder in cache_folders():
-        if not (wrong := cache.damage(folder)):
-            return folder
-        bad.append(f"in {folder}: {cache.describe(wrong)}")
-    raise DatasetError(f"No sound copy of CIFAR-10 {'; '.join(bad)}. Run python -m helpers.data to fetch it.")
+    if not copy:
+        return _open(cache_folders())[0]
+    try:
+        for _, pieces in verified(read_copy(copy)):
+            for _ in pieces:
+                pass
+    except DatasetError as error:
+        raise DatasetError(f"{copy} is no copy of CIFAR-10: {error}.") from error
+    return copy
 
 
 if __name__ == "__main__":

@@ -204,7 +204,7 @@ class TestCommandLine:
         for name in ("HOME", "USERPROFILE"):
             monkeypatch.setenv(name, str(world.sound.parent))
         assert main([f"--from=~/{world.sound.name}", "--to", str(tmp_path / "stick")]) == 0
-        assert cache.damage(tmp_path / "stick") == {}
+        assert cache.read_cache(tmp_path / "stick")[1] == {}
         world.holds()
         monkeypatch.setenv("CIFAR10_HOME", str(world.sound))
         assert main(["--to", str(world.home)]) == 0

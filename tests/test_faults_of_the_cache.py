@@ -107,7 +107,7 @@ def test_a_folder_that_cannot_be_made_is_named(world):
 
 @fault("The disk gives back other bytes than were written")
 def test_a_disk_that_forgets_is_not_believed(world, monkeypatch):
-    monkeypatch.setattr(download, "fetch", lambda folder: None)
+    monkeypatch.setattr(download, "fetch", lambda *_: None)
     with pytest.raises(DatasetError, match=r"does not keep what is written there: train\.bin .missing"):
         load_data()
 
