@@ -1,6 +1,12 @@
 """`make run`, `make refresh` and the hook before a commit: what they write, what they say, and how they fail."""
 
+import signal
+import subprocess
+import sys
+import time
+
 import nbformat
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
@@ -45,6 +51,25 @@ def test_run_leaves_copies_and_a_table_and_names_the_notebook_that_fails(series,
     assert [cell.execution_count for cell in executed.cells] == [1, 2]
     assert "the answer is 42" in executed.cells[1].outputs[0].text
     assert run(monkeypatch, "02") == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="one process can't be interrupted alone there")
+def test_an_interrupt_ends_in_a_sentence_keeps_what_was_finished_and_leaves_no_kernel(series, tmp_path):
+    series("01_a.ipynb", ("print('done')", []))
+    series("02_b.ipynb", ("import os, time\nopen('pid', 'w').write(f'{os.getpid()} ')\ntime.sleep(600)", []))
+    code = f"import pathlib, sys\nfrom tools import run_notebooks as it\nit.ROOT = pathlib.Path({str(tmp_path)!r})"
+    command = [sys.executable, "-c", f"{code}\nsys.argv[1:] = []\nsys.exit(it.main())"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        kept, pid = tmp_path / "_build" / "01_a.ipynb", tmp_path / "notebooks" / "pid"
+        while running.poll() is None and not (kept.exists() and pid.exists() and pid.read_text().endswith(" ")):
+            time.sleep(0.1)
+        kernel = psutil.Process(int(pid.read_text()))
+        running.send_signal(signal.SIGINT)
+        assert "Stopped. Notebooks that were finished are kept." in running.communicate()[1]
+    assert running.returncode == 130
+    psutil.wait_procs([kernel])
+    assert "done" in nbformat.read(kept, as_version=4).cells[0].outputs[0].text
 
 
 @pytest.mark.slow
