@@ -23,8 +23,8 @@ def test_links_lead_to_a_page_or_else_to_the_repository(link, becomes):
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[:2])
 def test_a_page_has_the_figures_with_their_alt_text_and_no_cell_for_elsewhere(path):
     before, after = read(path), conf.page(read(path), f"notebooks/{path.name}")
-    (doors,) = [cell.source for cell in after.cells if "badges" in tags(cell)]
-    assert re.fullmatch(r"\[Open in Binder\]\(\S+\) · \[Open in Colab\]\(\S+\)", doors.strip())
+    (badges,) = [cell.source for cell in after.cells if "badges" in tags(cell)]
+    assert re.fullmatch(r"\[Open in Binder\]\(\S+\) · \[Open in Colab\]\(\S+\)", badges.strip())
     outputs = [output for cell in before.cells for output in cell.get("outputs", [])]
     alts = [output.metadata["image/png"]["alt"] for output in outputs if "image/png" in output.get("data", {})]
     assert alts

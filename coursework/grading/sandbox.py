@@ -180,7 +180,7 @@ def time_limit(seconds: float, error: BaseException):
 
 
 def enter(readable: Iterable[Path], writable: Iterable[Path]) -> None:
-    """Lock this process in, then try the doors: this file, the network, a new process, the grader.
+    """Lock this process in, then try to get out: by this file, the network, a new process, the grader.
 
     Call it while the process has one thread, where nothing is `missing`. Raises `Refused` where it does not hold.
     """
