@@ -146,9 +146,9 @@ def test_the_first_folder_that_is_set_is_used(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
     own = Path(platformdirs.user_cache_path("ten-templates", appauthor=False)) / "cifar-10"
     assert cache_folders() == [own]
-    monkeypatch.setenv("CIFAR10_SHARED", str(tmp_path / "shared"))
+    monkeypatch.setenv("CIFAR10_SHARED", "~/shared")
     monkeypatch.setenv("CIFAR10_HOME", "")
-    assert cache_folders() == [tmp_path / "shared", own]
+    assert cache_folders() == [Path.home() / "shared", own]
     monkeypatch.setenv("CIFAR10_HOME", str(tmp_path / "home"))
     assert cache_folders() == [tmp_path / "home"]
     assert cache_folders(tmp_path / "given") == cache_folders(str(tmp_path / "given")) == [tmp_path / "given"]
