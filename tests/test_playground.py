@@ -110,7 +110,7 @@ class TestTraining:
         trial = playground.run("learning_rate=3e38, divide_by=1, steps=500, schedule=constant, images=400")
         assert trial.overflowed
         assert trial.step < 500
-        assert "diverges" in status(trial)
+        assert (trial.outcome, "Go on" in status(trial)) == ("diverges", False)
         with pytest.raises(ArgumentError, match="overflowed"):
             playground.go_on(0.1, 1_000)
         with pytest.raises(ArgumentError, match="Train one first"):
@@ -195,8 +195,12 @@ class TestPlayground:
             assert (row["number"], row["guess"], row["outcome"]) == (str(trial.number), trial.guess, trial.outcome)
 
     def test_no_two_runs_that_are_shown_look_the_same_and_none_hides_another(self, trained):
-        runs = [replace(trained.trained[0], number=number) for number in (1, 11, 21)]
-        for picture in draw_comparison(runs):
+        trial, written = trained.trained[0], r"$\frac$ of mine"
+        stopped = replace(trial, title=written, settings=replace(trial.settings, steps=20_000))
+        assert draw_templates(trial.run.weights, title=stopped.label).png
+        for picture in draw_comparison([replace(stopped, number=number) for number in (1, 11, 21)]):
+            assert picture.points[-1][0] > 0.9, "what was not done takes no place"
+            assert written in picture.points[-1][2]
             for colour in CLASS_COLOURS[:3]:
                 assert near(picture, colour)[80:].sum() > 20, "below the legend"
 

@@ -102,7 +102,7 @@ class Playground:
         wanted = (settings, guess, title, ((0, settings.learning_rate),))
         for trial in [] if self.running else self.trained:
             known = (trial.settings, trial.guess, trial.title, trial.rates)
-            if known == wanted and (trial.done or trial.overflowed):
+            if known == wanted and trial.done:
                 self.remove(trial.number)
                 self._keep(trial)
                 self._changed()

@@ -303,7 +303,7 @@ class PredictionPanel(PlaygroundPanel):
             scale, maps = max(usual_scale(contributions[label]) for label in pair), []
             for label in pair:
                 total, bias, logit = contributions[label].sum(), trial.run.biases[label], found["logits"][label]
-                sums = f"{total:+.2f}{bias:+.2f} = {logit:+.2f}".replace("-", "−")
+                sums = f"{total:+.2f}{bias:+.2f} ≈ {logit:+.2f}".replace("-", "−")
                 maps.append(draw.draw_map(f"{CLASSES[label]}: pixels + bias\n{sums}", contributions[label], scale))
             scores = draw.draw_scores(found["logits"], self._name, self._truth)
             drawn = (draw.draw_image(image, f"{self._name}, as it is asked about."), scores, *maps)

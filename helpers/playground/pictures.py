@@ -83,16 +83,15 @@ def _readable(axis: Axes, height: float, name: str, x: np.ndarray, y: np.ndarray
 @in_series_style
 def _draw_curves(kind: str, prefix: str, lines: list[Line], steps: int, words: str) -> Picture:
     """Draw "accuracy" or "loss" against steps; the pointer can read all curves but those that are only dots."""
-    accuracy, legend = kind == "accuracy", 0.3 + 0.16 * ((len(lines) + 1) // 2)  # inches
+    accuracy, legend = kind == "accuracy", 0.3 + 0.16 * (len(lines) // 2 + 1)  # inches; "guessing" has a place in it
     height = 2.55 + legend
     figure = _figure(height)
     axis = figure.add_axes((0.2, 0.55 / height, 0.74, 2 / height))  # numbers that grow longer move nothing
     for name, x, y, look in lines:
-        axis.plot(x, y, label=name, **look)
-    figure.legend(handles=axis.lines, loc="upper center", ncols=2, fontsize=8, borderaxespad=0.2, columnspacing=1)
+        axis.plot(x, y, label=name.replace("$", r"\$"), **look)  # what a learner wrote is no formula
     guessing = 0.1 if accuracy else GUESSING
-    axis.axhline(guessing, color="black", linestyle=":", linewidth=1.5)
-    axis.text(0.99, guessing, "guessing", transform=axis.get_yaxis_transform(), ha="right", va="bottom", fontsize=9)
+    axis.axhline(guessing, label="guessing", color="black", linestyle=":", linewidth=1.5)
+    figure.legend(handles=axis.lines, loc="upper center", ncols=2, fontsize=8, borderaxespad=0.2, columnspacing=1)
     axis.set(xlabel="step", ylabel=prefix + ("accuracy" if accuracy else "loss (nats)"))
     axis.set_xlim(-0.02 * steps, 1.02 * steps)
     axis.yaxis.set_label_coords(-0.2, 0.5)  # in one place, however wide the numbers are
@@ -148,7 +147,7 @@ def draw_comparison(trials: list[Trial]) -> list[Picture]:
         f"{t.label} {'diverges at' if t.run.diverged else 'ends at'} {percent(t.validation_accuracy)}" for t in trials
     ]
     words, pictures = f"One curve a run: {'; '.join(ends) or 'none yet'}.", []
-    steps = max([trial.settings.steps for trial in trials], default=1)
+    steps = max([trial.step for trial in trials], default=1)
     for kind in ("accuracy", "loss"):
         lines: list[Line] = []
         for turn, (trial, look) in enumerate(zip(trials, looks, strict=True)):
@@ -178,7 +177,7 @@ def draw_templates(weights: np.ndarray, scale: float | None = None, title: str =
         pixels[top : top + 32, left : left + 32] = signed_image(template, scale)
         axis.text(left + 15.5, top - 1.5, name, ha="center", va="bottom", fontsize=10)
     axis.imshow(pixels)
-    figure.text(0.5, 0.93, title, ha="center", fontsize=11)
+    figure.text(0.5, 0.93, title.replace("$", r"\$"), ha="center", fontsize=11)
     ends = f"mid-grey: 0    brightest: +{scale:.2g}    darkest: −{scale:.2g}"
     figure.text(0.5, 0.03, ends, ha="center", fontsize=9)
     return _drawn(figure, f"Ten templates, one a class{', of ' * bool(title)}{title}.")
@@ -200,7 +199,7 @@ def draw_scores(logits: np.ndarray, title: str, truth: int | None) -> Picture:
     axis.set(title=title, xlim=(-reach, reach), ylim=(9.5, -0.5), xlabel="score, and probability")
     axis.set_yticks(range(10), CLASSES)
     axis.tick_params(axis="y", length=0)
-    axis.xaxis.set_major_locator(MaxNLocator(4))
+    axis.xaxis.set_major_locator(MaxNLocator(3))
     for place, (score, probability) in enumerate(zip(logits, probabilities(logits), strict=True)):
         written = f"{score:+,.0f}" if abs(score) >= 100 else f"{score:+.1f}"
         said = f"{written}, {probability:.0%}{' ← true' * (place == truth)}".replace("-", "−")

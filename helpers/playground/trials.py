@@ -53,7 +53,7 @@ class Trial:
 
     @property
     def done(self) -> bool:
-        return self.step >= self.settings.steps
+        return self.step >= self.settings.steps or self.overflowed
 
     @property
     def overflowed(self) -> bool:
@@ -73,7 +73,7 @@ class Trial:
     def outcome(self) -> str:
         """What became of the run, in the words of `GUESSES`; empty before anything is known."""
         if math.isnan(self.validation_accuracy):
-            return ""
+            return "diverges" if self.overflowed else ""
         tens = min(max(round(10 * self.validation_accuracy), 1), 5)
         return "diverges" if self.run.diverged else f"about {tens}0%"
 
@@ -114,7 +114,7 @@ def table_rows(trials: Collection[Trial]) -> list[dict[str, str]]:
             "result": trial.outcome,
             "guess": trial.guess + {True: " ✓", False: " ✗", None: ""}[trial.guessed_right],
         }
-        steps = f"{trial.step:,}" + ("" if trial.done else f" of {trial.settings.steps:,}")
+        steps = f"{trial.step:,}" + ("" if trial.step == trial.settings.steps else f" of {trial.settings.steps:,}")
         turned = {"learning rate": trial.turns, "steps": steps, "epochs": f"{trial.epochs:.3g}"}
         rows.append(named | results | settings | turned)
     return rows
@@ -173,8 +173,11 @@ def status(trial: Trial, running: bool = False) -> str:
     if not trial.step:
         return f"{trial.label} begins." if trial.number else "Ready. Choose settings, or a preset, and press Start."
     words = f"{trial.label}, step {trial.step:,} of {trial.settings.steps:,} ({trial.epochs:.2f} epochs): "
-    if trial.run.diverged:
-        words += f"it diverges. The loss is {trial.run.loss[-1]:,.2f}, and guessing has 2.30. Lower the learning rate."
+    if trial.overflowed:
+        words += "it diverges. Its numbers have become too large. Lower the learning rate, and press Start."
+    elif trial.run.diverged:
+        words += f"it diverges. The loss is {trial.run.loss[-1]:,.2f}, and guessing has 2.30. "
+        words += "If it does not fall by itself, lower the learning rate."
     else:
         accuracies = f"{percent(trial.training_accuracy)}, validation accuracy {percent(trial.validation_accuracy)}"
         words += f"training accuracy {accuracies}."
