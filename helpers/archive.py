@@ -125,17 +125,15 @@ def read_archive(pieces: Iterable[bytes]) -> Files:
 
 def _read_folder(folder: Path) -> Files:
     """Yield the files of an unpacked archive, or of another cache."""
-    six = {name: (name,) for name in SHA256}
-    for place, layout in ((folder, CACHE), (folder, six), (folder / "cifar-10-batches-bin", six)):
-        if any((place / name).is_file() for name in layout):
-            break
-    for path, names in ((place / name, names) for name, names in layout.items()):
-        if not path.exists():
-            python = any((folder / below / "data_batch_1").is_file() for below in ("", "cifar-10-batches-py"))
-            raise DatasetError(PYTHON_VERSION if python else f"no {path.name} in it")
-        with open_regular(path) as file:
-            for name in names:
-                yield name, read_pieces(file, FILE_BYTES)
+    layout, seen = CACHE | {name: (name,) for name in SHA256}, set[str]()
+    for path in (place / file for place in (folder, folder / "cifar-10-batches-bin") for file in layout):
+        if path.exists() and seen.isdisjoint(layout[path.name]):
+            seen.update(layout[path.name])
+            with open_regular(path) as file:
+                for name in layout[path.name]:
+                    yield name, read_pieces(file, FILE_BYTES)
+    if not seen and any((folder / below / "data_batch_1").exists() for below in ("", "cifar-10-batches-py")):
+        raise DatasetError(PYTHON_VERSION)
 
 
 def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -159,9 +157,9 @@ def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
         while packed:
             if gzip.eof:  # another may follow
                 gzip = zlib.decompressobj(GZIP)
-            piece = gzip.decompress(packed, PIECE)
-            idle = 0 if piece else idle + len(packed)
+            piece, size = gzip.decompress(packed, PIECE), len(packed)
             packed = gzip.unconsumed_tail or gzip.unused_data
+            idle = 0 if piece else idle + size - len(packed)
             if idle > MOST_IDLE_BYTES:  # members that hold nothing, or a file name without end
                 raise DatasetError("an archive that goes on and on and holds nothing")
             yield piece

@@ -188,7 +188,7 @@ class TestCommandLine:
     @pytest.mark.parametrize(
         ("make", "reason"),
         [(lambda copy: None, "No such file or directory"),
-         (Path.mkdir, "no data_batch_1.bin in it"),
+         (Path.mkdir, f"{', '.join(SHA256)} missing"),
          (lambda copy: (copy.mkdir(), (copy / "train.bin").write_bytes(b"short")), "5 bytes where 30,730,000 belong")],
         ids=["nothing there", "empty folder", "cut"],
     )  # fmt: skip
