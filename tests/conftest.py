@@ -66,8 +66,9 @@ def big_files(tmp_path_factory):
 @pytest.fixture(scope="session")
 def archive(data_folder, big_files):
     """Build an archive laid out like the official one, but not compressed, for speed."""
-    files = [
-        (f"cifar-10-batches-bin/{NAMES[number]}", official_bytes(data_folder, number)) for number in (0, 2, 5, 4, 1, 3)
+    files = [  # a file is of type 0 today, and was of type NUL
+        (f"cifar-10-batches-bin/{NAMES[n]}", official_bytes(data_folder, n), {"type": b"0" if n else b"\0"})
+        for n in (0, 2, 5, 4, 1, 3)
     ]
     about = [("cifar-10-batches-bin/readme.html", b"<p>See the technical report.</p>")]
     folder = [("cifar-10-batches-bin", b"", {"type": tarfile.DIRTYPE, "mode": 0o755})]

@@ -130,6 +130,7 @@ def test_an_error_of_the_disk_is_no_verdict(world, monkeypatch, error, words):
         # It ends after the header: whoever looks beyond would say that it breaks off.
         row("A gzip bomb: a member far larger than CIFAR-10", lambda: [header("readme.html", 500_000_000)], TOO_MUCH),
         pytest.param(lambda: [header("readme.html", -512)], TOO_MUCH, id="less than nothing"),
+        pytest.param(lambda: [header("a", 512), bytes(512), header("b", 399_999_900)], TOO_MUCH, id="together"),
         row("A bomb in a header: a name, an attribute or a list of holes hundreds of megabytes long",
             lambda: [header("header", 1 << 27, tarfile.XHDTYPE), bytes(1 << 27), header(ONE, 10), bytes(512)],
             f"{ONE} has 10 bytes where 30,730,000 belong"),
