@@ -221,8 +221,8 @@ def _sprite_records(name: str, content: Iterator[bytes], labels: np.ndarray) -> 
         packed.writelines(content)
         packed.seek(0)
         picture = Image.open(packed, formats=["PNG"])
-        if (picture.mode, picture.size) != ("RGB", (1024, RECORDS)):
-            raise DatasetError(f"{name} is a {picture.mode} picture of {picture.size}, not RGB of (1024, {RECORDS})")
+        if picture.size != (1024, RECORDS):
+            raise DatasetError(f"{name} is a picture of {picture.size}, not (1024, {RECORDS})")
         for start in range(0, RECORDS, 500):
             band = np.asarray(picture.crop((0, start, 1024, start + 500))).transpose(0, 2, 1).reshape(500, 3_072)
             yield np.column_stack([labels[start : start + 500], band]).tobytes()

@@ -161,12 +161,13 @@ def pictures(data):
     wrong[5_000, 7] ^= 1
     right, second, wrong = (sprite(images) for images in (data.images_train[:10_000], data.images_train[10_000:20_000],
                                                           wrong))  # fmt: skip
-    jpeg, small = io.BytesIO(), io.BytesIO()
-    Image.new("RGB", (1024, 10_000)).save(jpeg, "JPEG")
-    Image.new("RGB", (32, 32)).save(small, "PNG")
+    others = {"JPEG": ("RGB", (1024, 10_000)), "small": ("RGB", (32, 32)), "grey": ("L", (1024, 10_000))}
+    for kind, given in others.items():
+        Image.new(*given).save(file := io.BytesIO(), "JPEG" if kind == "JPEG" else "PNG")
+        others[kind] = file.getvalue()
     huge = right[:16] + (200_000).to_bytes(4, "big") * 2 + right[24:]
-    return {"right": right, "second": second, "wrong": wrong, "no picture": b"<svg/>", "JPEG": jpeg.getvalue(),
-            "small": small.getvalue(), "huge": huge, "truncated": right[: len(right) // 2]}  # fmt: skip
+    return others | {"right": right, "second": second, "wrong": wrong, "no picture": b"<svg/>", "huge": huge,
+                     "truncated": right[: len(right) // 2]}  # fmt: skip
 
 
 ROWS = ", 1" * 49_999 + "]"
@@ -180,7 +181,7 @@ ROWS = ", 1" * 49_999 + "]"
         row("A wrong sprite in the npm package: one pixel differs", "wrong", None, True),
         row("Two sprites in each other's place", "second", None, True),
         row("A sprite that is no picture, or of another size or kind", "no picture", None, False),
-        *[(picture, None, False) for picture in ("JPEG", "small", "huge", "truncated")],
+        *[(picture, None, False) for picture in ("JPEG", "small", "grey", "huge", "truncated")],
         # A number like any other: only the hash knows better. All else is noticed before a picture is unpacked.
         row("Labels that are none: too few, a label 10, a word", "right", f"[10{ROWS}", True),
         *[("right", labels, False) for labels in ("[1, 2]", f"[300{ROWS}", "nonsense", '["a"]', "[" * 100_000, "")],
