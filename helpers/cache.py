@@ -51,11 +51,11 @@ def read_cache(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
             if gone or (not error.__cause__ and is_ours(path)):
                 wrong[cached] = MISSING if gone else str(error)
                 continue
+            advice = "It is no copy of CIFAR-10 and may be somebody's: move it away"
             if error.__cause__:
-                said = f"{path}: {error}. It stays as it is. Run this again when the cause is gone"
-            else:
-                said = f"{path} is no copy of CIFAR-10 ({error}) and may be somebody's, so it stays. Move it elsewhere"
-            raise DatasetError(f"{said}, or set CIFAR10_HOME to a folder elsewhere.") from error
+                advice = "Run this again when the cause is gone"
+            said = f"{path}: {error}. It stays as it is. {advice}, or set CIFAR10_HOME to a folder elsewhere."
+            raise DatasetError(said) from error
     return sound, wrong
 
 

@@ -168,13 +168,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _fetch(copy: Path | None, target: str | None) -> Path:
     """Have the data in `target`, or in the cache, from `copy` if given; return the folder."""
+    from helpers import download
+
     folders = cache_folders(target)
     if copy:
         return _open(folders[-1:], [copy])[0]
-    if not (here := [folder for folder in cache_folders() if folder not in folders]):
-        return find_data(target)
-    from helpers import download
-
+    here = [folder for folder in cache_folders() if folder not in folders]
     return _open(folders, [*here, *download.default_sources()])[0]  # rather from what is here than over the network
 
 
