@@ -238,11 +238,8 @@ def write(found: dict, folder: Path) -> str:
 
 if __name__ == "__main__":
     try:
-        print(
-            write(measure(list(VARIANTS), list(THINGS), 5, 1_000), ROOT / "docs" / "measurements").partition("## What")[
-                0
-            ]
-        )
+        page = write(measure(list(VARIANTS), list(THINGS), 5, 1_000), ROOT / "docs" / "measurements")
+        print(page.partition("## What")[0])
     except KeyboardInterrupt:
         sys.exit("Stopped; nothing was written.")
     except RuntimeError as error:
