@@ -220,7 +220,7 @@ def _ask(session: requests.Session, url: str, begin: int) -> requests.Response:
         if begin and not isinstance(error, ValueError):
             raise
         raise DatasetError(_reason(error)) from error
-    if answer.status_code in (200, 206):
+    if answer.ok:
         return answer
     answer.close()
     kind = ConnectionError if answer.status_code >= 500 and answer.status_code not in LOGINS else DatasetError

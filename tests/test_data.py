@@ -213,6 +213,7 @@ class TestCommandLine:
 
     def test_clear_removes_the_data_and_nothing_else(self, world, capsys):
         world.fill()
+        (world.home / cache.WORK).mkdir()  # of a process that was killed
         assert main(["clear"]) == 0
         assert capsys.readouterr().out == f"Removed from {world.home}: train.bin, test.bin\n"
         world.holds()

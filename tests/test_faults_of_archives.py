@@ -36,6 +36,7 @@ def test_a_copy_on_disk_is_taken(kind, world, archive, tmp_path):
         with tarfile.open(archive) as tar:
             tar.extractall(tmp_path, filter="data")
         copy = tmp_path if kind == "unpacked" else tmp_path / "cifar-10-batches-bin"
+        (copy / "test.bin").write_bytes((world.sound / "test.bin").read_bytes())  # one file in both ways
     assert main(["--from", str(copy)]) == 0
     world.is_sound()
 
