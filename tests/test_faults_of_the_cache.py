@@ -154,9 +154,10 @@ def shared(world, monkeypatch, tmp_path):
 def test_a_shared_copy_is_used_if_it_is_sound_and_left_as_it_is(world, shared, capsys):
     shared.symlink_to(world.sound)
     assert load_data().labels_test[:3].tolist() == [3, 8, 8]
-    assert main(["clear"]) == 0
+    assert main(["--from", str(world.sound)]) == main(["clear"]) == 0
     world.holds()
-    assert capsys.readouterr().err == ""
+    out, err = capsys.readouterr()
+    assert (out.startswith(f"CIFAR-10, verified: {world.home}\n"), "passed over" in err) == (True, False)
     shared.unlink()
     for said in ("train.bin (missing)", "test_batch.bin is not the published file"):
         assert load_data().labels_test[:3].tolist() == [3, 8, 8]
@@ -167,6 +168,9 @@ def test_a_shared_copy_is_used_if_it_is_sound_and_left_as_it_is(world, shared, c
             flip(shared / "test.bin", 5_000_000)
             before = {path.name: path.stat().st_mtime_ns for path in shared.glob("*")}
     assert {path.name: path.stat().st_mtime_ns for path in shared.glob("*")} == before
+    (shared / "train.bin").write_bytes(b"\5mine")
+    load_data()
+    assert "may be somebody's" in capsys.readouterr().err
     world.is_sound()
 
 
