@@ -31,11 +31,12 @@ edit: data      ## open the series itself, with its outputs, to change it (ONLY=
 run: data       ## run all notebooks without a browser, into _build/ (ONLY=07 for one)
 	$(BIN)/python -m tools.run_notebooks $(ONLY)
 
-# Two workers share two cores: a second thread of NumPy's in each would only spin and wait.
+# More workers than cores, since tests wait for servers, browsers and kernels; a second thread of NumPy's in each would
+# only spin.
 test check settings: export OPENBLAS_NUM_THREADS := 1
 
 test: lint data .venv-coursework/ready ## everything but the environments: see binder, colab and hub
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval notebooks tests --ignore tests/environments
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --nbval notebooks tests --ignore tests/environments
 
 check: tools data ## the fast part of the tests, for daily work
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests --ignore tests/environments

@@ -17,7 +17,7 @@ from tests.loopback import running
 
 
 class Schedule(LoadFileScheduling):
-    """Two workers take a file each, whose tests share what is costly; of the notebooks, which share nothing, a run."""
+    """Workers take a file each, whose tests share what is costly; of the notebooks, which share nothing, a run."""
 
     def _split_scope(self, nodeid: str) -> str:
         return nodeid if "test_notebook_runs" in nodeid else super()._split_scope(nodeid)
@@ -28,7 +28,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(items):
-    """Let the files come first that keep a worker for a minute or more, so that both end together."""
+    """Let the files come first that keep a worker for a minute or more, so that all end together."""
     longest = ("browser_notebooks", "coursework_grading", "notebook_runs", "coursework_sandbox", "coursework_answers",
                "faults_of_the_cache", "faults_of_sources", "browser_panels")  # fmt: skip
     items.sort(key=lambda item: not item.path.stem.removeprefix("test_").startswith(longest))
