@@ -26,7 +26,7 @@ __all__ = [
 PIECE = 100  # images turned into float32 at a time: 1.2 MB, which a processor's cache holds
 CHUNK_STEPS = 1_000  # at the most, that one call of TensorFlow takes, since an interrupt waits for its end
 CHUNK_IMAGES = 50_000  # at the most, in one call: a tenth of a second
-CHUNK_COPIES = 5_000  # at the most, 15 MB, in one call where TensorFlow can't share the images' memory
+CHUNK_COPIES = 1_000  # at the most, 3 MB, in one call where TensorFlow can't share the images' memory
 MODEL = (  # weights, biases, mean and divide_by of a model, and the records that it reads
     tf.TensorSpec([3072, 10], tf.float32),
     tf.TensorSpec([10], tf.float32),
