@@ -209,6 +209,9 @@ class TestPlayground:
         accuracy, loss = draw_run(trial)
         assert accuracy.points[-1][2] == f"validation, step 60: {trial.validation_accuracy:.1%}"
         nats = f"validation, step 60: {trial.run.validation_loss[-1]:.3f} nats"
+        reached = [f"ends at {trial.validation_accuracy:.1%}", f"ends at {trial.run.validation_loss[-1]:.2f}"]
+        for picture, words in zip(draw_comparison([trial]), reached, strict=True):
+            assert words in picture.alt
         assert nats in [words for _, _, words in loss.points]
         orange = near(accuracy, "#E69F00")
         for x, y, words in accuracy.points:

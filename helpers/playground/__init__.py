@@ -231,7 +231,7 @@ class Playground:
     def show_comparison(self) -> None:
         """Show the validation accuracy and loss of the newest runs, overlaid, below the cell."""
         curves = draw_comparison(self.trained)
-        show_png(together(curves), curves[0].alt)
+        show_png(together(curves), " ".join(curve.alt for curve in curves))
         if len(self.trained) > MOST_COMPARED:
             print(f"The picture holds the newest {MOST_COMPARED} of {len(self.trained)} runs.")
 

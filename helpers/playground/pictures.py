@@ -13,7 +13,7 @@ from PIL import Image
 from helpers.data import CLASSES, to_image
 from helpers.figures import Picture, in_series_style, new_figure
 from helpers.playground.prediction import probabilities
-from helpers.playground.trials import Trial, percent
+from helpers.playground.trials import Trial
 from helpers.plots.figure import BLUE, CLASS_COLOURS, CLASS_MARKERS, GREY, ORANGE
 from helpers.plots.templates import SIGNED_COLOURS, hang, signed_image, usual_scale
 from helpers.runs import GUESSING
@@ -143,30 +143,27 @@ def draw_comparison(trials: list[Trial]) -> list[Picture]:
     for trial in trials:
         wanted = [(trial.number - 1 + further) % MOST_COMPARED for further in range(MOST_COMPARED)]
         looks.append(next(look for look in wanted if look not in looks))
-    ends = [
-        f"{t.label} {'diverges at' if t.run.diverged else 'ends at'} {percent(t.validation_accuracy)}" for t in trials
-    ]
-    words, pictures = f"One curve a run: {'; '.join(ends) or 'none yet'}.", []
-    steps = max([trial.step for trial in trials], default=1)
+    pictures, steps = [], max([trial.step for trial in trials], default=1)
     for kind in ("accuracy", "loss"):
-        lines: list[Line] = []
+        lines, ends = list[Line](), []
         for turn, (trial, look) in enumerate(zip(trials, looks, strict=True)):
             done, title = trial.run.validation_step, trial.title
             each = 5 if len(done) >= 10 else 1  # of how many points one is marked
             options = {"color": CLASS_COLOURS[look], "marker": CLASS_MARKERS[look], "markersize": 5, "linewidth": 1.5}
             options |= {"linestyle": LINES[look % len(LINES)], "markevery": (turn % each, each)}
             name = f"{trial.number}: {title[:26]}{'…' * (len(title) > 26)}" if title else trial.name
-            lines.append((name, done, getattr(trial.run, f"validation_{kind}"), options))
+            values = getattr(trial.run, f"validation_{kind}")
+            lines.append((name, done, values, options))
+            last = f"{values[-1]:{'.1%' if kind == 'accuracy' else ',.2f'}}" if len(values) else "–"
+            ends.append(f"{trial.label} {'diverges' if trial.run.diverged else 'ends'} at {last}")
+        words = f"One curve a run: {'; '.join(ends) or 'none yet'}."
         pictures.append(_draw_curves(kind, "validation ", lines, steps, words))
     return pictures
 
 
 @in_series_style
 def draw_templates(weights: np.ndarray, scale: float | None = None, title: str = "") -> Picture:
-    """Draw (3072, 10) weights in two rows of five, on one symmetric scale around mid-grey.
-
-    `scale` is the size shown as full colour, their usual one by default.
-    """
+    """Draw (3072, 10) weights in two rows of five; `scale`, by default their usual size, is shown as full colour."""
     weights = finite(weights)
     scale = scale or usual_scale(weights)
     pixels = np.ones((84, 176, 3))  # one image: ten would take twice as long to draw
