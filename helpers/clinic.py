@@ -13,7 +13,6 @@ from helpers.figures import in_series_style, new_figure
 from helpers.plots.templates import hang, signed_image, usual_scale
 from helpers.runs import GUESSING
 
-BATCH = 100
 TEST_IMAGES = 2_000  # that a cure is judged on
 SOFTMAX = """\
 import numpy as np
@@ -230,6 +229,8 @@ class Clinic:
             return f"of images that it has never seen it gets {honest:.0%} right, and could get more."
         if abs(ran["accuracy"] - honest) > 0.06:
             return f"it claims {ran['accuracy']:.0%} on new images, and gets {honest:.0%} of other new images right."
+        if np.isin(ran.get("validation", ()), ran.get("learn", ())).any():
+            return "some of its validation images are among those that it learns from."
         weights, pictures = np.asarray(ran["weights"]), np.asarray(ran["pictures"])
         expected = weights.T.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)[: len(pictures)]
         if pictures.shape != expected.shape or not np.allclose(pictures, expected):
@@ -250,6 +251,5 @@ def _draw(loss: np.ndarray, pictures: np.ndarray) -> Figure:
     curve.axhline(GUESSING, color="grey", linestyle=":", linewidth=1.5)
     curve.set(title="loss; dotted: guessing", xlabel="step")
     names = CLASSES if len(pictures) == 10 else [str(number) for number in range(len(pictures))]
-    scale = usual_scale(pictures)
-    hang(axes[:, 3:], [signed_image(picture, scale) for picture in pictures], names, fontsize=10)
+    hang(axes[:, 3:], [signed_image(picture, usual_scale(pictures)) for picture in pictures], names, fontsize=10)
     return figure
