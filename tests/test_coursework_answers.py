@@ -45,8 +45,8 @@ class Trial:
     def lost(self, *questions: str) -> list[tuple[str, int, str]]:
         """Return the tests of some questions that do not pass: the question, its points, what it says."""
         cells = [cell for cell in self.assignment.tests if question_of(cell) in questions]
-        said = [(question_of(cell), mark(cell, "points"), self.session.test(cell.source, self.names)) for cell in cells]
-        return [one for one in said if one[2] is not None]
+        said = self.session.tests(cells, self.names).values()
+        return [(question_of(cell), mark(cell, "points"), one) for cell, one in zip(cells, said, strict=True) if one]
 
     def points(self, question: str, given=()) -> int:
         """Return what an answer scores; all else is the instructor's, as this answer is then again."""

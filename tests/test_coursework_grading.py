@@ -330,7 +330,7 @@ def test_what_is_no_submission_is_listed_with_its_reason(tmp_path, isolation):
         "strange.ipynb": (json.dumps(strange).encode(), "marks are lost"),
         "good (1).ipynb": (whole.encode() + b"\n", "good.ipynb is later"),
     }
-    slips = packed({"../../../1_data.ipynb": whole})
+    slips = packed({zipfile.ZipInfo("../../../1_data.ipynb"): whole})  # of 1980
     folder, submitted, good = tmp_path / "handed in", tmp_path / "submitted", tmp_path / "handed in" / "good.ipynb"
     (folder / "deep" / "er").mkdir(parents=True)
     (folder / "deep" / "er" / "1_data (2).ipynb").write_text(whole)
@@ -356,8 +356,12 @@ def test_what_is_no_submission_is_listed_with_its_reason(tmp_path, isolation):
     _, left = discover.collect(folder, submitted, **known)
     assert [line for line in left if line.startswith("good.ipynb: a later one, of 2033")]
     assert (submitted / "good" / "1_data" / "1_data.ipynb").read_text() == whole
-    (tmp_path / "all.zip").write_bytes(packed({"all/ben.zip": slips, "all/ana.ipynb": whole}))
-    assert discover.collect(tmp_path / "all.zip", tmp_path / "other", **known) == (2, [])
+    stamp = (submitted / "slips" / "1_data" / "timestamp.txt").read_text()
+    assert stamp > "2026", "a student's zip has the date of the zip, whatever its files say"
+    large = {f"all/eve{number}.ipynb": bytes(30_000_000) for number in range(5)}
+    (tmp_path / "all.zip").write_bytes(packed({"all/ben.zip": slips, "all/ana.ipynb": whole, **large}))
+    taken, left = discover.collect(tmp_path / "all.zip", tmp_path / "other", **known)
+    assert (taken, len(left)) == (2, 5), "no student's notebook keeps those of the others out"
     assert {path.name for path in (tmp_path / "other").iterdir()} == {"ana", "ben"}
 
 
@@ -371,6 +375,10 @@ def test_what_is_no_submission_is_listed_with_its_reason(tmp_path, isolation):
         {"ana/1_data.ipynb": "ana", "ana/2_tensorflow.ipynb": "ana"},
         {"ana/deeper/1_data.ipynb": "ana", "ben.zip/1_data-2.ipynb": "ben", "eve/mine.ipynb": "eve"},
         {"all/Zoë Müller_901_assignsubmission_file/1_data.ipynb": "901", "all/x_LATE_902_1_1_data.ipynb": "902"},
+        {"Ana_4711_assignsubmission_file/mine.ipynb": "4711"},
+        {"ben (1).zip/ana/1_data.ipynb": "ben"},  # what is in a student's zip is that student's
+        {"ben.zip/ana_4711_1_1_data.ipynb": "ben", "ana.ipynb": "ana"},
+        {"zoe\u0308.ipynb": "zo\u00eb"},  # as a Mac names it
     ],
 )
 def test_a_file_is_given_to_the_student_it_belongs_to(whose):
@@ -398,6 +406,14 @@ def test_cells_lost_doubled_and_changed_change_no_points(isolation):
         [mark(cell, "grade_id") for cell in one.cells if mark(cell, "grade")] for one in (graded.notebook, DATA)
     )
     assert shown == given
+
+
+@pytest.mark.slow
+def test_what_an_answer_learns_of_hidden_tests_leaves_by_no_other_question(isolation):
+    q1 = DATA.cells[DATA.positions["a1-q1"]].source
+    q1 += "\nseen, right = [], decode\ndef decode(one): return seen.append(one) or right(one)"
+    told = result_of(answered("x", q1=q1, q2="def position(*_): raise ValueError(f'seen: {len(seen)}')"), "x")
+    assert "seen: 1" in told.comments["a1-q2"]
 
 
 @pytest.mark.slow

@@ -56,6 +56,7 @@ FORBIDDEN = {
     "read what a link of its own points to": "os.symlink(secret, 'link'); open('link')",
     "list the folder above its own": "os.listdir('..')",
     "list the project": "os.listdir(project)",
+    "list where a hub's students hand in": "os.listdir('/usr/local/share')",
     "read the users of the machine": "open('/etc/passwd')",
     "read the grader's command line": "open(f'/proc/{grader}/cmdline').read()",
     "read the grader's memory": "open(f'/proc/{grader}/mem', 'rb').read(1)",
@@ -190,7 +191,7 @@ def test_what_a_cell_can_recover_from_ends_the_cell_only(process):
 
 def test_waiting_costs_no_processor_time_and_it_computes_only_when_asked(start):
     """On a busy machine a right answer waits for its turn, as one that sleeps does here."""
-    process = start(seconds=4)
+    process = start(seconds=8)
     assert process.run("import time; time.sleep(1.5)", seconds=0.5) == (None, "")
     spin = "import threading\ndef spin():\n    while True: pass\nthreading.Thread(target=spin).start()"
     assert process.run(spin) == (None, "")
@@ -200,8 +201,14 @@ def test_waiting_costs_no_processor_time_and_it_computes_only_when_asked(start):
     before = watched.cpu_times()
     time.sleep(0.5)
     assert watched.cpu_times() == before
-    with pytest.raises(Ended, match="processor time was up"):
+    with pytest.raises(Ended, match="running when its time was up"):
         process.run("import time; time.sleep(600)", seconds=600)
+
+
+def test_waiting_again_and_again_holds_up_nobody(start):
+    process = start(seconds=3)
+    with pytest.raises(Ended, match="time was up"):
+        [process.run("import time; time.sleep(1)") for _ in range(60)]
 
 
 def test_odd_text_is_escaped_and_shown(process):

@@ -8,6 +8,7 @@ import io
 import os
 import re
 import time
+import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -21,36 +22,36 @@ LMS = r"(?P<name>[^/_]+)_(?:LATE_)?(?P<student_id>\d+)_(?:assignsubmission_file|
 ZIP_COLLECT = rf"(?:.*/)?{LMS}(?P<file_id>[1-9]_[a-z]+)"  # what nbgrader zip_collect is to look for
 STUDENT = re.compile(r"\w[\w .@'()-]{0,99}")
 STAMP = "timestamp.txt"  # where nbgrader keeps the date of a submission
-MOST_UNPACKED = 500_000_000  # bytes of notebooks in one zip
+MOST_UNPACKED = 100_000_000  # bytes of notebooks in a student's zip
 
 
 class Found(NamedTuple):
     path: str
     data: bytes = b""
-    changed: float = 0.0
+    changed: tuple[float, ...] = ()  # when handed in, and in a student's zip what each says, which only orders them
     trouble: str | None = None  # why it is not taken
 
 
-def unpack(path: str, file, changed: float, depth: int) -> Iterator[Found]:
+def unpack(path: str, file, changed: tuple[float, ...], depth: int) -> Iterator[Found]:
     """Give what a file holds: itself where it is a notebook, its files where it is a zip, or a zip in a zip."""
     if path.endswith(".ipynb"):
         yield Found(path, file.read(MOST_BYTES + 1), changed)
     elif path.endswith(".zip") and depth < 2:
-        yield from unzip(f"{path}/", io.BytesIO(file.read(MOST_BYTES + 1)) if depth else file, depth)
+        yield from unzip(f"{path}/", io.BytesIO(file.read(MOST_BYTES + 1)) if depth else file, depth, changed)
     else:
         yield Found(path, trouble="it is no notebook")
 
 
-def unzip(folder: str, file, depth: int = 0) -> Iterator[Found]:
+def unzip(folder: str, file, depth: int = 0, changed: tuple[float, ...] = ()) -> Iterator[Found]:
     try:
         with zipfile.ZipFile(file) as zipped:
             members = [member for member in zipped.infolist() if not member.is_dir()]
-            if sum(each.file_size for each in members if each.filename.endswith(".ipynb")) > MOST_UNPACKED:
+            if folder and sum(one.file_size for one in members if one.filename.endswith(".ipynb")) > MOST_UNPACKED:
                 raise ValueError(f"it holds over {MOST_UNPACKED:,} bytes")
             for member in members:
                 with zipped.open(member) as opened:
-                    changed = time.mktime((*member.date_time, 0, 0, -1))
-                    yield from unpack(folder + member.filename, opened, changed, depth + 1)
+                    dates = (*changed, time.mktime((*member.date_time, 0, 0, -1)))
+                    yield from unpack(folder + member.filename, opened, dates, depth + 1)
     except Exception as error:  # a zip made by hand can break zipfile in many ways
         yield Found(folder.rstrip("/") or str(file), trouble=f"the zip cannot be read ({error!r})")
 
@@ -66,7 +67,7 @@ def files(place: Path) -> Iterator[Found]:
                 yield Found(shown, trouble="it is a link or no file")
             else:
                 with open(path, "rb") as file:
-                    yield from unpack(shown, file, path.stat().st_mtime, 0)
+                    yield from unpack(shown, file, (path.stat().st_mtime,), 0)
         except OSError as error:
             yield Found(shown, trouble=f"it cannot be read ({error.strerror})")
 
@@ -77,15 +78,17 @@ def students_of(paths: list[str], names: tuple[str, ...], known: Callable[[str, 
     `names` are the assignments'; a file named after one, outside all folders, is nobody's. `known` tells an id from
     the name and number that Canvas or Moodle give.
     """
-    parts = {path: re.sub(r"\.zip/|(?: \(\d+\))?\.ipynb$", "/", path).strip("/").split("/") for path in paths}
-    # A folder right around assignments is a student's own.
-    while len({each[0] for each in parts.values()}) == 1 and not any(
-        each[1:] == [] or each[1].startswith(names) for each in parts.values()
+    parts = {path: unicodedata.normalize("NFC", path).split("/") for path in paths}  # as keyboards write, unlike Macs
+    # A folder right around assignments is a student's own. A zip is as well, whatever names it has inside.
+    while len(first := {each[0] for each in parts.values()}) == 1 and not any(
+        each[1:] == [] or each[1].startswith(names) or re.search(rf"\.zip$|{LMS}", *first) for each in parts.values()
     ):
         parts = {path: each[1:] for path, each in parts.items()}
-    students = {path: "" if first.startswith(names) else first for path, (first, *_) in parts.items()}
-    lms = {path: match for path in paths if (match := re.search(LMS, path))}
-    return students | {path: known(match["name"], match["student_id"]) for path, match in lms.items()}
+    whose = {}
+    for path, (name, *_) in parts.items():
+        lms, plain = re.search(LMS, name), re.sub(r"(?: \(\d+\))?\.(?:ipynb|zip)$", "", name)
+        whose[path] = known(lms["name"], lms["student_id"]) if lms else "" if plain.startswith(names) else plain
+    return whose
 
 
 def put(folder: Path, name: str, found: Found) -> None:
@@ -93,7 +96,7 @@ def put(folder: Path, name: str, found: Found) -> None:
     there, stamp = folder / f"{name}.ipynb", folder / STAMP
     if there.exists() and there.read_bytes() == found.data:
         return
-    handed_in = f"{datetime.fromtimestamp(found.changed, UTC):%Y-%m-%d %H:%M:%S UTC}"
+    handed_in = f"{datetime.fromtimestamp(found.changed[0], UTC):%Y-%m-%d %H:%M:%S UTC}"
     before = stamp.read_text("utf-8").strip() if there.exists() and stamp.exists() else ""
     if before > handed_in:  # as texts, which begin with the year
         raise Unreadable(f"a later one, of {before}, is in submitted/")
@@ -131,5 +134,5 @@ def collect(place: Path, submitted: Path, assignments: list[Assignment], known: 
             taken[student, answered.name] = found.path
             put(submitted / student / answered.name, answered.name, found)
         except Unreadable as trouble:
-            left.append(printable(f"{found.path}: {trouble}.", 1_000))
+            left.append(printable(f"{found.path}: {str(trouble).rstrip('.')}.", 1_000))
     return len(taken), left

@@ -10,6 +10,7 @@ import ast
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ SECONDS = 300  # of processor time for a submission's process, restarts included
 TEST_SECONDS = 60  # of processor time for one test's own computing
 MEMORY = 3 * 2**30  # bytes for the tests, whatever an answer gives them to work on
 RESTARTS = 4
-WHOLE = 3_600  # seconds on the clock after which a judge gives up
+WHOLE = 1_800  # seconds on the clock after which a judge gives up
 
 
 def steps_of(assignment: Assignment, notebook, student_id: str) -> tuple[list[tuple[str | None, str]], list[str]]:
@@ -42,7 +43,7 @@ def steps_of(assignment: Assignment, notebook, student_id: str) -> tuple[list[tu
     steps += [(place, name, cell.source) for place, name, cell in own]
     remarks = []
     for cell in (cell for cell in notebook.cells if "student-id" in tags(cell)):
-        with suppress(SyntaxError, ValueError, AttributeError, IndexError):
+        with suppress(Exception):  # whatever stands there
             typed = str(ast.literal_eval(ast.parse(cell.source).body[0].value))
             if typed.strip().lower() != student_id.strip().lower():
                 graded = f"graded as {student_id!r}, whose images and patient are others"
@@ -105,35 +106,44 @@ class Session(AbstractContextManager):
                 self.outcomes[question] = {"printed": "", "error": str(end)}
         return self._student
 
-    def test(self, source: str, names: dict) -> str | None:
-        """Run a test, its visible part and then its hidden one; return None where it passes, or what it says."""
-        visible, _, hidden = source.partition("### BEGIN HIDDEN TESTS")
+    def tests(self, cells: list, names: dict) -> dict[str, str | None]:
+        """Run tests, and return for each None where it passes, or what it says.
+
+        All visible parts come before any hidden one: what an answer learns of these leaves in no error.
+        """
+        said: dict[str, str | None] = {}
+        scopes = {mark(cell, "grade_id"): dict(names) for cell in cells}
+        for hidden in (False, True):
+            for cell, (name, scope) in zip(cells, scopes.items(), strict=True):
+                said[name] = said.get(name) or self._test(cell.source, scope, hidden)
+        return said
+
+    def _test(self, source: str, names: dict, hidden: bool) -> str | None:
+        """Run one part of a test."""
         named = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
         own = {node.id for node in named if isinstance(node.ctx, ast.Store)}
         used = sorted({node.id for node in named} & self._answers - own)
         late = TimeoutError(f"A check of this answer took over {TEST_SECONDS} s.")
-        most = 1_000
         try:
             student = self.student()
-            student.hidden = False
-            names = names | {name: student.value(name, self._probes.get(name)) for name in used}
+            student.hidden = hidden
+            names |= {name: student.value(name, self._probes.get(name)) for name in used}
             nowhere = io.StringIO()
             with redirect_stdout(nowhere), redirect_stderr(nowhere), sandbox.time_limit(TEST_SECONDS, late):
-                exec(compile(visible, "test", "exec"), names)
-                student.hidden, most = True, 200
-                exec(compile(hidden, "hidden test", "exec"), names)
+                exec(compile(source.partition("### BEGIN HIDDEN TESTS")[2 * hidden], "test", "exec"), names)
         except Ended as end:
             self._end()
             return f"{end} This happened while a test used the answer."
         except AssertionError as error:
-            return printable(error, most) or "A check of this answer does not hold."
+            said = re.sub(r"\d{8,}", "…", printable(error, 200)) if hidden else printable(error, 1_000)
+            return said or "A check of this answer does not hold."
         except sandbox.Refused:
             raise
         except Exception as error:
             if error is late:  # perhaps in the middle of an answer
                 self._end()
                 return str(late)
-            what = type(error).__name__ if student.hidden else f"{type(error).__name__}: {printable(error)}"
+            what = type(error).__name__ if hidden else f"{type(error).__name__}: {printable(error)}"
             return f"A check stopped with {what}. Are shapes and types as asked?"
         return None
 
@@ -147,8 +157,7 @@ def judge(assignment: Assignment, submitted: bytes, student_id: str) -> dict:
     with Session(assignment, notebook, student_id) as session:
         with suppress(StudentError):
             session.student()
-        names = own_names(assignment)
-        said = {mark(cell, "grade_id"): session.test(cell.source, names) for cell in assignment.tests}
+        said = session.tests(assignment.tests, own_names(assignment))
         return {"said": said, "remarks": session.remarks, "outcomes": session.outcomes, "cells": notebook.cells}
 
 

@@ -24,7 +24,7 @@ from helpers.data import find_data
 ROOT = Path(__file__).resolve().parents[2]
 CELL_SECONDS = 60  # of processor time, for a cell or for one call of a function
 GRACE_SECONDS = 2  # in which a process may still say that its time is up
-PATIENCE = 5  # times as long on the clock, so that a busy machine ends no right answer
+PATIENCE = 5  # times as long on the clock, so that a busy machine ends no right answer; in all, twice as long
 MEMORY = 2 * 2**30  # bytes
 LIMITS = {
     "RLIMIT_CPU": 400,  # seconds
@@ -37,10 +37,11 @@ LIMITS = {
 }
 THREADS = 100
 FOLDER_BYTES, FOLDER_FILES = 50_000_000, 500  # all that a submission may leave in its folder
-READABLE = (
-    "/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/dev/null",
-    "/dev/urandom", "/dev/random", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems", "/proc/self",
-    "/sys/devices/system/cpu", "/sys/devices/system/node", sys.prefix, sys.base_prefix, str(ROOT / "helpers"),
+READABLE = (  # not /usr/local/share, where nbgrader's exchange is
+    "/usr/lib", "/usr/lib64", "/usr/share", "/usr/local/lib", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime",
+    "/etc/fonts", "/dev/null", "/dev/urandom", "/dev/random", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat",
+    "/proc/filesystems", "/proc/self", "/sys/devices/system/cpu", "/sys/devices/system/node", f"{sys.prefix}/lib",
+    f"{sys.base_prefix}/lib", str(ROOT / "helpers"),
 )  # fmt: skip
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg",
@@ -82,7 +83,7 @@ class Student:
     """
 
     def __init__(self, folder: Path, seconds: float = math.inf):
-        self.spent, self.hidden = 0.0, False
+        self.spent, self._waited, self.hidden = 0.0, 0.0, False
         self._most = self._late = math.inf  # processor time, and time on the clock, to which it may come now
         self._excess: str | None = None  # what it was ended for
         data = str(find_data())
@@ -108,13 +109,13 @@ class Student:
         with contextlib.suppress(psutil.Error):  # it is gone
             watched = psutil.Process(self._process.pid)
             while self._process.poll() is None and not self._excess:
-                self.spent = sum(watched.cpu_times()[:2])
+                self.spent = max(sum(watched.cpu_times()[:2]), self._waited / 2)
                 if watched.memory_info().rss > MEMORY:
                     self._excess = f"It took more than {MEMORY / 2**30:.0f} GiB of memory."
                 elif watched.num_threads() > THREADS:
                     self._excess = f"It started more than {THREADS} threads."
                 elif self.spent > min(self._most, seconds):
-                    self._excess = "It was still running when its processor time was up."
+                    self._excess = "It was still running when its time was up."
                 elif time.monotonic() > self._late:
                     self._excess = "It was still waiting when its time was up."
                 else:
@@ -125,8 +126,8 @@ class Student:
     def _exchange(self, request: dict, seconds: float) -> dict:
         """Send a request, and return the reply; end the process where none comes."""
         self._most = self.spent + seconds + GRACE_SECONDS
-        self._late = time.monotonic() + PATIENCE * (seconds + GRACE_SECONDS)
-        line = b""
+        began, line = time.monotonic(), b""
+        self._late = began + PATIENCE * (seconds + GRACE_SECONDS)
         try:
             self._process.send_signal(signal.SIGCONT)
             with contextlib.suppress(BrokenPipeError):
@@ -135,7 +136,7 @@ class Student:
                 line = self._process.stdout.readline(values.LARGEST)
         finally:
             self._process.send_signal(signal.SIGSTOP)
-            self._late = math.inf
+            self._late, self._waited = math.inf, self._waited + time.monotonic() - began
         with contextlib.suppress(ValueError, RecursionError, MemoryError):
             if isinstance(reply := json.loads(line), dict):
                 return reply
