@@ -71,53 +71,63 @@ def _take_steps(weights, biases, mean, divide_by, records, rows, labels, learnin
 
     The steps of notebook 5, and the gradient of notebook 4, in a loop inside TensorFlow's graph; a test holds the two
     together. A batch goes through in pieces that stay in the cache, and while one is multiplied the next is fetched.
-    Weights and gradient lie on their side here, a template a row: so no product is slow, and none needs transposing.
+    Weights and gradient lie on their side here, a template a row, and are cut in two: so no product is slow, and two
+    cores share each. What the mean image adds to scores and gradient is taken off there, not from every image.
     """
     steps, batch_size = tf.shape(rows)[0], tf.shape(rows)[1]
     share = 1 / tf.cast(batch_size, tf.float32)  # of one image in the mean over its batch
-    losses, accuracies = tf.TensorArray(tf.float32, steps), tf.TensorArray(tf.float32, steps)
-    templates = tf.transpose(weights)  # (10, 3072)
-    for step in tf.range(steps):
+    pieces = (batch_size - 1) // PIECE + 1  # of a batch
+    sums = tf.TensorArray(tf.float32, steps * pieces)  # of the losses of a piece, and of its right answers
+    means, halves = tf.split(mean, 2), tuple(tf.split(tf.transpose(weights), 2, axis=1))  # (1536,) and (10, 1536) each
+    next_halves, next_biases = halves, biases
+    for place in tf.range(steps * pieces):
         tf.autograph.experimental.set_loop_options(parallel_iterations=2)  # one ahead; more would crowd the cache
-        gradient, biases_gradient = tf.zeros([10, 3072]), tf.zeros([10])
-        loss, correct = tf.constant(0.0), tf.constant(0.0)
-        for first in tf.range(0, batch_size, PIECE):
-            tf.autograph.experimental.set_loop_options(parallel_iterations=2)
-            piece, truth = rows[step, first : first + PIECE], labels[step, first : first + PIECE]
-            pixels = _less_mean(records, piece, mean)
-            logits = _scores(pixels, templates, divide_by) + biases
-            # The loss of each image, and its errors: the probability of each class minus 1 for the true one.
-            image_losses, errors = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=logits, labels=truth)
-            gradient += tf.matmul(errors, pixels, transpose_a=True)  # error times pixel
-            biases_gradient += tf.reduce_sum(errors, axis=0)
-            loss += tf.reduce_sum(image_losses)
-            correct += tf.reduce_sum(tf.cast(tf.equal(tf.argmax(logits, axis=1), truth), tf.float32))
+        step, piece = place // pieces, place % pieces
+        these = slice(piece * PIECE, (piece + 1) * PIECE)
+        truth, pixels = labels[step, these], _pixels(records, rows[step, these])
+        logits = _scores(pixels, halves, means, divide_by) + biases
+        # The loss of each image, and its errors: the probability of each class minus 1 for the true one.
+        image_losses, errors = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=logits, labels=truth)
+        right = tf.cast(tf.equal(tf.argmax(logits, axis=1), truth), tf.float32)
+        sums = sums.write(place, tf.reduce_sum([image_losses, right], axis=1))
         rate = learning_rates[step]
-        templates -= (rate * share / divide_by) * gradient + (rate * weight_decay) * templates
-        biases -= rate * share * biases_gradient
-        losses, accuracies = losses.write(step, share * loss), accuracies.write(step, share * correct)
-    return tf.transpose(templates), biases, losses.stack(), accuracies.stack()
+        kept = tf.where(piece == 0, 1 - rate * weight_decay, 1.0)  # the decay comes once a step
+        errors *= rate * share
+        error = tf.reduce_sum(errors, axis=0)
+        next_biases -= error
+        errors, error = errors / divide_by, error[:, None] / divide_by
+        next_halves = tuple(
+            kept * half - tf.matmul(errors, part, transpose_a=True) + error * part_mean  # error times pixel less mean
+            for half, part, part_mean in zip(next_halves, pixels, means, strict=True)
+        )
+        if piece == pieces - 1:
+            halves, biases = next_halves, next_biases
+    means_of_steps = share * tf.reduce_sum(tf.reshape(sums.stack(), [steps, pieces, 2]), axis=1)
+    return tf.transpose(tf.concat(halves, axis=1)), biases, means_of_steps[:, 0], means_of_steps[:, 1]
 
 
-def _less_mean(records, rows, mean):
-    """Return the pixels (n, 3072) of the records at rows (n,), minus the mean: not divided yet."""
-    return tf.cast(tf.gather(records, rows)[:, -3072:], tf.float32) - mean
+def _pixels(records, rows):
+    """Return the pixels of the records at rows (n,), two halves of (n, 1536) float32, the mean still in them."""
+    gathered = tf.gather(records, rows)
+    return tf.cast(gathered[:, -3072:-1536], tf.float32), tf.cast(gathered[:, -1536:], tf.float32)
 
 
-def _scores(pixels, templates, divide_by):
-    """Return pixels (n, 3072) / divide_by times templates (10, 3072): ten scores are divided, not 3,072 pixels."""
-    return tf.matmul(pixels, templates, transpose_b=True) / divide_by
+def _scores(pixels, halves, means, divide_by):
+    """Return (pixels - mean) / divide_by times the templates, (n, 10): ten scores are divided, not 3,072 pixels."""
+    products = [tf.matmul(part, half, transpose_b=True) for part, half in zip(pixels, halves, strict=True)]
+    of_mean = [tf.linalg.matvec(half, part) for part, half in zip(means, halves, strict=True)]
+    return (tf.add_n(products) - tf.add_n(of_mean)) / divide_by
 
 
 @tf.function(input_signature=[*MODEL, tf.TensorSpec([None], tf.int64)])
 def _score(weights, biases, mean, divide_by, records, rows):
     """Return the logits (n, 10) of the records at rows (n,), a piece at a time."""
-    count, templates = tf.shape(rows)[0], tf.transpose(weights)
-    pieces = tf.TensorArray(tf.float32, -(-count // PIECE), infer_shape=False, element_shape=[None, 10])
+    means, halves = tf.split(mean, 2), tf.split(tf.transpose(weights), 2, axis=1)
+    pieces = tf.TensorArray(tf.float32, -(-tf.size(rows) // PIECE), infer_shape=False, element_shape=[None, 10])
     for piece in tf.range(pieces.size()):
         tf.autograph.experimental.set_loop_options(parallel_iterations=2)
-        pixels = _less_mean(records, rows[PIECE * piece : PIECE * (piece + 1)], mean)
-        pieces = pieces.write(piece, _scores(pixels, templates, divide_by) + biases)
+        pixels = _pixels(records, rows[PIECE * piece : PIECE * (piece + 1)])
+        pieces = pieces.write(piece, _scores(pixels, halves, means, divide_by) + biases)
     return pieces.concat()
 
 

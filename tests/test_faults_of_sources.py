@@ -174,6 +174,14 @@ def test_the_fastest_of_the_slow_is_borne_when_nothing_else_works(world, server,
     assert taken == []
 
 
+def test_a_fast_start_excuses_no_drip(world, server, archive, serve, monkeypatch):
+    monkeypatch.setattr(download, "SPEED_SECONDS", 0.5)
+    with open(archive, "rb") as file:
+        drip = raw(OK + file.read(40_000_000), b"\0", 0.01)
+    world.refuses(serve(drip, page(b"", 404)))
+    assert len(server.asked) == 2  # left as slow, then asked with patience
+
+
 def test_nothing_is_read_before_it_is_wanted(monkeypatch):
     read, ended = [], threading.Event()
 

@@ -126,7 +126,7 @@ class TestTraining:
             {"schedule": "linear", "divide_by": 1, "learning_rate": 1e-7, "weight_decay": 10.0},
             {"batch_size": np.uint8(7), "steps": np.uint8(120), "seed": np.int8(11)},  # whose products overflow
             {"batch_size": 600, "steps": 5},
-            {"batch_size": 201, "steps": 20},
+            {"batch_size": 201, "steps": 20, "weight_decay": 0.5},
             {"batch_size": 1, "steps": 60, "learning_rate": 0.01},
         ],
         ids=lambda settings: f"{settings!s:.40}",

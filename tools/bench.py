@@ -217,11 +217,11 @@ def write(found: dict, folder: Path) -> str:
     profiles = [run["parts"] for run in found["runs"][OURS]]
     parts = {name: [profile.get(name, 0.0) for profile in profiles] for name in set().union(*profiles)}
     longest = sorted(parts, key=lambda name: -np.median(parts[name]))[:10]
-    floor = sum(np.median(values) for name, values in parts.items() if "MatMul" in name)
+    products = sum(np.median(values) for name, values in parts.items() if name.startswith("MatMul"))
     costs = {size: each(found, f"cost {size}") for size in BATCHES}
     page = TEMPLATE.read_text(encoding="utf-8").format(
-        **found, environment=environment(), batch=BATCH, rate=RATE, goals=goals(found), floor=floor,
-        floor_times=floor * found["steps"] / 1e3 / np.median(at_best),
+        **found, environment=environment(), batch=BATCH, rate=RATE, goals=goals(found), products=products,
+        floor=products / 2 * found["steps"] / 1e3 / np.median(at_best),
         steps_alt=describe(figures[0]), cost_alt=describe(figures[1]),
         absent="" if "PyTorch, oneDNN on" in found["runs"] else " PyTorch is left out, since it is not installed.",
         steps_table=table(head, [*rows, ["*limit*", spread(at_best, "{:.3f}"), "1.0", "", "", ""]]),
