@@ -34,6 +34,7 @@ MODEL = (  # weights, biases, mean and divide_by of a model, and the records tha
     tf.TensorSpec([], tf.float32),
     tf.TensorSpec([None, None], tf.uint8),
 )
+ROWS = tf.TensorSpec([None, None], tf.int64)  # a row a batch
 
 
 def compute_logits(pixels: tf.Tensor, weights: tf.Tensor, biases: tf.Tensor) -> tf.Tensor:
@@ -55,15 +56,7 @@ def compute_accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(correct, tf.float32))
 
 
-@tf.function(
-    input_signature=[
-        *MODEL,
-        tf.TensorSpec([None, None], tf.int64),
-        tf.TensorSpec([None, None], tf.int64),
-        tf.TensorSpec([None], tf.float32),
-        tf.TensorSpec([], tf.float32),
-    ]
-)
+@tf.function(input_signature=[*MODEL, ROWS, ROWS, tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.float32)])
 def _take_steps(weights, biases, mean, divide_by, records, rows, labels, learning_rates, weight_decay):
     """Take one step for each row of rows (steps, n), which names the records of a batch, and labels (steps, n).
 
