@@ -171,10 +171,7 @@ def goals(found: dict) -> str:
         (times <= most, f"{times:.1f} times the limit; the goal is at most {most} with {INSTRUCTIONS}."),
         (others[best] >= 1.5, f"{others[best]:.1f} times as fast as the next best, {best}; the goal is at least 1.5."),
         (ratios[WITHOUT] <= 1.5, f"without oneDNN {ratios[WITHOUT]:.1f} times as long; the goal is at most 1.5."),
-        (
-            large <= 1.1,
-            f"an image in a large batch costs {large:.2f} times what it does in one of 100; the goal is 1.1.",
-        ),
+        (large <= 1.1, f"an image in a large batch costs {large:.2f} times one in a batch of 100; the goal is 1.1."),
     ]
     return "\n".join(f"- **{'Met' if met else 'Not met'}**: {text}" for met, text in lines)
 
