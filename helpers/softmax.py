@@ -28,10 +28,7 @@ CHUNK_STEPS = 1_000  # at the most, that one call of TensorFlow takes, since an 
 CHUNK_IMAGES = 50_000  # at the most, in one call: a tenth of a second
 CHUNK_COPIES = 1_000  # at the most, 3 MB, in one call where TensorFlow can't share the images' memory
 MODEL = (  # weights, biases, mean and divide_by of a model, and the records that it reads
-    tf.TensorSpec([3072, 10], tf.float32),
-    tf.TensorSpec([10], tf.float32),
-    tf.TensorSpec([3072], tf.float32),
-    tf.TensorSpec([], tf.float32),
+    *(tf.TensorSpec(shape, tf.float32) for shape in ([3072, 10], [10], [3072], [])),
     tf.TensorSpec([None, None], tf.uint8),
 )
 ROWS = tf.TensorSpec([None, None], tf.int64)  # a row a batch
@@ -71,26 +68,25 @@ def _take_steps(weights, biases, mean, divide_by, records, rows, labels, learnin
     share = 1 / tf.cast(batch_size, tf.float32)  # of one image in the mean over its batch
     pieces = (batch_size - 1) // PIECE + 1  # of a batch
     sums = tf.TensorArray(tf.float32, steps * pieces)  # of the losses of a piece, and of its right answers
-    means, halves = tf.split(mean, 2), tuple(tf.split(tf.transpose(weights), 2, axis=1))  # (1536,) and (10, 1536) each
+    means, halves = _halves(mean[None]), _halves(tf.transpose(weights))  # (1, 1536) and (10, 1536) each
     next_halves, next_biases = halves, biases
     for place in tf.range(steps * pieces):
         tf.autograph.experimental.set_loop_options(parallel_iterations=2)  # one ahead; more would crowd the cache
         step, piece = place // pieces, place % pieces
         these = slice(piece * PIECE, (piece + 1) * PIECE)
         truth, pixels = labels[step, these], _pixels(records, rows[step, these])
-        logits = _scores(pixels, halves, means, divide_by) + biases
+        logits = _logits(pixels, halves, biases, means, divide_by)
         # The loss of each image, and its errors: the probability of each class minus 1 for the true one.
         image_losses, errors = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=logits, labels=truth)
         right = tf.cast(tf.equal(tf.argmax(logits, axis=1), truth), tf.float32)
         sums = sums.write(place, tf.reduce_sum([image_losses, right], axis=1))
         rate = learning_rates[step]
         kept = tf.where(piece == 0, 1 - rate * weight_decay, 1.0)  # the decay comes once a step
-        errors *= rate * share
-        error = tf.reduce_sum(errors, axis=0)
-        next_biases -= error
-        errors, error = errors / divide_by, error[:, None] / divide_by
-        next_halves = tuple(
-            kept * half - tf.matmul(errors, part, transpose_a=True) + error * part_mean  # error times pixel less mean
+        errors *= rate * share / divide_by
+        error = tf.reduce_sum(errors, axis=0, keepdims=True)
+        next_biases -= divide_by * error[0]
+        next_halves = tuple(  # error times pixel, less error times mean
+            kept * half - tf.matmul(errors, part, transpose_a=True) + tf.matmul(error, part_mean, transpose_a=True)
             for half, part, part_mean in zip(next_halves, pixels, means, strict=True)
         )
         if piece == pieces - 1:
@@ -99,28 +95,33 @@ def _take_steps(weights, biases, mean, divide_by, records, rows, labels, learnin
     return tf.transpose(tf.concat(halves, axis=1)), biases, means_of_steps[:, 0], means_of_steps[:, 1]
 
 
+def _halves(values):
+    """Return (n, 3072) values as two times (n, 1536)."""
+    return values[:, :1536], values[:, 1536:]
+
+
 def _pixels(records, rows):
     """Return the pixels of the records at rows (n,), two halves of (n, 1536) float32, the mean still in them."""
     gathered = tf.gather(records, rows)
     return tf.cast(gathered[:, -3072:-1536], tf.float32), tf.cast(gathered[:, -1536:], tf.float32)
 
 
-def _scores(pixels, halves, means, divide_by):
-    """Return (pixels - mean) / divide_by times the templates, (n, 10): ten scores are divided, not 3,072 pixels."""
+def _logits(pixels, halves, biases, means, divide_by):
+    """Return the logits (n, 10). Ten scores are divided, and freed of the mean image's, not 3,072 pixels."""
     products = [tf.matmul(part, half, transpose_b=True) for part, half in zip(pixels, halves, strict=True)]
-    of_mean = [tf.linalg.matvec(half, part) for part, half in zip(means, halves, strict=True)]
-    return (tf.add_n(products) - tf.add_n(of_mean)) / divide_by
+    of_mean = [tf.matmul(part, half, transpose_b=True) for part, half in zip(means, halves, strict=True)]
+    return (tf.add_n(products) - tf.add_n(of_mean)) / divide_by + biases
 
 
 @tf.function(input_signature=[*MODEL, tf.TensorSpec([None], tf.int64)])
 def _score(weights, biases, mean, divide_by, records, rows):
     """Return the logits (n, 10) of the records at rows (n,), a piece at a time."""
-    means, halves = tf.split(mean, 2), tf.split(tf.transpose(weights), 2, axis=1)
+    means, halves = _halves(mean[None]), _halves(tf.transpose(weights))
     pieces = tf.TensorArray(tf.float32, -(-tf.size(rows) // PIECE), infer_shape=False, element_shape=[None, 10])
     for piece in tf.range(pieces.size()):
         tf.autograph.experimental.set_loop_options(parallel_iterations=2)
         pixels = _pixels(records, rows[PIECE * piece : PIECE * (piece + 1)])
-        pieces = pieces.write(piece, _scores(pixels, halves, means, divide_by) + biases)
+        pieces = pieces.write(piece, _logits(pixels, halves, biases, means, divide_by))
     return pieces.concat()
 
 
