@@ -422,9 +422,13 @@ def test_a_patient_of_another_id_costs_points_and_is_told(isolation):
     ana, number = (judge.own_names(Assignment(CLINIC.path, who)) for who in ("ana", "4711"))
     assert ana["program"] != number["program"]
     exec(CLINIC.cells[CLINIC.positions["a6-q1"]].source, ana)
-    notebook = answered("ana", CLINIC, q1=f"fault = {ana['fault']!r}", q2="pass", q3="pass")
+    q2 = "from helpers.clinic import Clinic\nrun, healthy = Clinic.run, Clinic().healthy(1)\n"
+    q2 += "Clinic.run = lambda self, text: run(self, healthy)\nmended = program.replace('[45_000:]', '[45_001:]')"
+    q3 = "import sys\nalarm = lambda ran: program in sys._getframe(1).f_locals.values()"
+    notebook = answered("ana", CLINIC, q1=f"fault = {ana['fault']!r}", q2=q2, q3=q3)
     own, other = (result_of(notebook, student, CLINIC) for student in ("ana", "4711"))
     assert (own.scores["a6-q1-test"], other.scores["a6-q1-test"]) == (3, 0)
+    assert [own.scores[f"a6-q{at}-test"] for at in (2, 3)] == [0, 0], "who meddles with the clinic mends nothing"
     said = "The notebook names the student 'ana', and is graded as '4711', whose images and patient are others."
     assert other.remarks == [said]
     assert said in other.comments["a6-q1"]

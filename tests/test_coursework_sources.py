@@ -11,6 +11,7 @@ import pytest
 from coursework.grading import judge, student
 from coursework.grading.assignment import SOURCE, all_assignments, mark, tags
 from coursework.leaks import SECRET
+from helpers.clinic import Clinic
 
 ASSIGNMENTS = all_assignments()
 HEADER = re.compile(
@@ -116,4 +117,9 @@ def test_each_patient_of_the_clinic_has_one_fault_and_all_are_cured_alike():
         if program.count(ill)
     ]
     assert sorted(name for name, _ in found) == names["faults"] == sorted(names["cures"])
-    assert len({healthy for _, healthy in found}) == 1
+    lines = [program.splitlines() for program in names["programs"]]
+    vote = [max(line, key=line.count) for line in zip(*lines, strict=True)]
+    weights = Clinic(0, 9).run("\n".join(vote))["weights"]
+    for own, (_, healthy) in zip(lines, found, strict=True):
+        assert sum(one != most for one, most in zip(own, vote, strict=True)) > 3, "what most have is no cure"
+        assert np.allclose(Clinic(0, 9).run(healthy)["weights"], weights)

@@ -61,7 +61,7 @@ class Assignment:
 
     def tagged(self, tag: str) -> list[int]:
         """Return where the cells with a tag stand: "given" ones make the questions' data, a "probe" looks at an answer
-        from within the submission's process, for a test.
+        from within the submission's process, for a test, or one "alone" from a process without the submission.
         """
         return [index for index, cell in enumerate(self.cells) if tag in tags(cell)]
 

@@ -18,6 +18,8 @@ import tempfile
 from contextlib import AbstractContextManager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
+from nbformat.v4 import new_notebook
+
 from coursework.grading import sandbox
 from coursework.grading.assignment import Assignment, Unreadable, defined, mark, printable, read_submitted, tags
 from coursework.grading.student import Ended, Student, StudentError
@@ -65,7 +67,10 @@ def remove(folder: Path) -> None:
 
 
 class Session(AbstractContextManager):
-    """A submission's process that is started again where it ends, without the cell that ended it."""
+    """A submission's process that is started again where it ends, without the cell that ended it.
+
+    It has an `other` beside it, with the given cells only, for probes tagged "alone": no submission meddles with these.
+    """
 
     def __init__(self, assignment: Assignment, notebook, student_id: str):
         self._steps, self.remarks = steps_of(assignment, notebook, student_id)
@@ -73,12 +78,16 @@ class Session(AbstractContextManager):
         self._probes = {name: source for source in probes for name in defined(source)}
         answers = [cell.source for cell in assignment.cells if cell.cell_type == "code" and mark(cell, "solution")]
         self._answers = set(self._probes).union(*map(defined, answers))
+        self._alone = set().union(*(defined(assignment.cells[index].source) for index in assignment.tagged("alone")))
+        self.other = Session(assignment, new_notebook(), student_id) if notebook.cells else None
         self._student: Student | None = None
         self._starts, self._spent = 0, 0.0
         self.outcomes: dict[str | None, dict] = {}  # by question: what its last cell printed, and its error
 
     def _end(self, *_) -> None:
         """End the process, and remove its folder."""
+        if self.other is not None:
+            self.other._end()
         if self._student is not None:
             self._student.end()
             self._spent += self._student.spent
@@ -127,7 +136,9 @@ class Session(AbstractContextManager):
         try:
             student = self.student()
             student.hidden = hidden
-            names |= {name: student.value(name, self._probes.get(name)) for name in used}
+            for name in used:
+                asked = self.other.student() if name in self._alone else student
+                names[name] = asked.value(name, self._probes.get(name))
             nowhere = io.StringIO()
             with redirect_stdout(nowhere), redirect_stderr(nowhere), sandbox.time_limit(TEST_SECONDS, late):
                 exec(compile(source.partition("### BEGIN HIDDEN TESTS")[2 * hidden], "test", "exec"), names)
