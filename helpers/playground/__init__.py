@@ -245,13 +245,9 @@ class Playground:
         train.display(ComparePanel(self, train.use))
 
     def look_inside(self, index: int = 0) -> None:
-        """Show one prediction, and what changes it, below the cell.
+        """Show one prediction, of test image `index` (0 to 9,999) to begin with, and what changes it, below the cell.
 
-        Args:
-            index: of the test image to begin with, 0 to 9,999.
-
-        Raises:
-            ArgumentError: there is no such image, or no run that could be asked.
+        Raises `ArgumentError` where there is no such image, or no run that could be asked.
         """
         PredictionPanel(self, index).display()
 

@@ -135,8 +135,7 @@ def draw_run(trial: Trial, words: str = "") -> list[Picture]:
 def draw_comparison(trials: list[Trial]) -> list[Picture]:
     """Draw validation accuracy and loss of the newest `MOST_COMPARED` trials, two pictures.
 
-    Each has a colour, line and marker of its own, by its number as long as that is free. Markers take turns, so that
-    of two runs that are equal both are to be seen.
+    Each has a look of its own, by its number as long as that is free. Markers take turns: runs that are equal all show.
     """
     trials = trials[-MOST_COMPARED:]
     looks: list[int] = []
