@@ -74,10 +74,10 @@ def test_the_worst_pictures_stay_below_the_limit_and_of_many_values_some_are_dra
     assert (inside["values"][0], inside["values"][-1]) == ("0", "999")
 
 
-def test_a_start_that_is_no_value_gets_a_sentence(slide):
-    for values, start in (([], None), ([1, 2], 3)):
-        with pytest.raises(ArgumentError, match="none of the values"):
-            slide("Power", values, line, start=start)
+def test_a_start_that_is_no_value_and_a_draw_without_a_figure_get_a_sentence(slide):
+    for values, draw, words in (([], line, "none of"), ([1, 2], line, "none of"), ([3], print, "return figure")):
+        with pytest.raises(ArgumentError, match=words):
+            slide("Power", values, draw, start=3 if values else None)
 
 
 @needs_chromium

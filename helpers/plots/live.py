@@ -53,19 +53,17 @@ def _webp(png: bytes, quality: int, smaller: int) -> str:
 def slide(label: str, values: Sequence, draw: Callable[..., Figure], alt: str = "", start=None) -> None:
     """Show a slider over `values`, and below it the picture that `draw(value)` gives for the chosen one.
 
-    All pictures are drawn at once and become part of the output, in at most `MOST_BYTES`: no kernel is needed to move
-    the slider.
+    All pictures are drawn at once and become part of the output, in at most `MOST_BYTES`: it moves without a kernel.
 
     Args:
         label: what the slider changes.
         values: what can be chosen; of more than `MOST_FRAMES`, so many in even steps.
         draw: turns a value into a figure.
-        alt: a sentence for those who cannot see the picture, in place of the figure's own description; `{}` in it
-            stands for the chosen value.
+        alt: a sentence in place of the figure's own description; `{}` in it stands for the chosen value.
         start: the value to begin with; the first by default.
 
     Raises:
-        ArgumentError: no values, a start that is not among them, or pictures too large.
+        ArgumentError: no values, a start that is not among them, no figure from `draw`, or pictures too large.
     """
     values = list(values)
     start = values[0] if start is None and values else start
@@ -76,7 +74,8 @@ def slide(label: str, values: Sequence, draw: Callable[..., Figure], alt: str = 
         values = [value for place, value in enumerate(values) if place in picked or value == start]
     drawn = []
     for value in progress_bar(values, desc="Pictures"):
-        figure = draw(value)
+        if not isinstance(figure := draw(value), Figure):
+            raise ArgumentError(f"draw({value!r}) returned {figure!r}, which is no figure. End it with `return figure`.")
         drawn.append(bundle(figure))
         plt.close(figure)  # or it would be shown once more where the cell ends
     place, names = values.index(start), [f"{value}" for value in values]
