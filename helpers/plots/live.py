@@ -75,7 +75,7 @@ def slide(label: str, values: Sequence, draw: Callable[..., Figure], alt: str = 
     drawn = []
     for value in progress_bar(values, desc="Pictures"):
         if not isinstance(figure := draw(value), Figure):
-            raise ArgumentError(f"draw({value!r}) returned {figure!r}, which is no figure. End it with `return figure`.")
+            raise ArgumentError(f"draw({value!r}) returned {figure!r}, no figure. End it with `return figure`.")
         drawn.append(bundle(figure))
         plt.close(figure)  # or it would be shown once more where the cell ends
     place, names = values.index(start), [f"{value}" for value in values]
