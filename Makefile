@@ -75,12 +75,13 @@ coursework: .venv-coursework/ready ## make the students' versions of the assignm
 	$(COURSEWORK_BIN)/python -m coursework.generate
 
 GRADE := $(COURSEWORK_BIN)/python -m coursework.grading.grade
+ONES = $(foreach one,STUDENT ASSIGNMENT QUESTION,$(if $($(one)),--$(shell echo $(one) | tr A-Z a-z) "$($(one))"))
 
 grade: data .venv-coursework/ready ## grade what is new into nbgrader's gradebook (SUBMISSIONS=folder or zip is taken over first)
-	@$(GRADE) $(if $(SUBMISSIONS),--submissions "$(SUBMISSIONS)")
+	@$(GRADE) $(if $(SUBMISSIONS),--submissions "$(SUBMISSIONS)") $(ONES)
 
 regrade: data .venv-coursework/ready ## grade again (STUDENT=ana, ASSIGNMENT=1_data, QUESTION=a1-q2; all, where none is named)
-	@$(GRADE) --again $(foreach one,STUDENT ASSIGNMENT QUESTION,$(if $($(one)),--$(shell echo $(one) | tr A-Z a-z) "$($(one))"))
+	@$(GRADE) --again $(ONES)
 
 formgrader: data .venv-coursework/ready ## read written answers and give points, in nbgrader's form
 	cd coursework && PYTHONPATH="$(CURDIR)" ../$(subst $(BIN),$(COURSEWORK_BIN),$(LAB)) --LabApp.default_url=/formgrader

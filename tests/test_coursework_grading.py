@@ -243,7 +243,13 @@ def test_nbgraders_own_ways_lead_to_the_locked_room(course):
     attack = f"exec(open({str(DATA.path)!r}).read())"
     nbformat.write(filled(notebook, DATA, "eve", q1=attack), fetched)
     course.nbgrader("submit", "1_data", "--course=ten-templates", "--student=eve", *exchange, **students)
-    course.nbgrader("collect", "1_data")
+    inbound = course.root / "exchange" / "ten-templates" / "inbound"
+    linked, piped = (inbound / f"{name}+1_data+2026-01-01 00:00:00.000000 UTC" for name in ("mal", "adam"))
+    linked.mkdir(), piped.mkdir()
+    (linked / "1_data.ipynb").symlink_to(DATA.path)
+    os.mkfifo(piped / "1_data.ipynb")
+    assert "it has a link in it" in course.nbgrader("collect", "1_data"), "and the pipe keeps nobody out"
+    assert not (course.root / "course" / "submitted" / "mal" / "1_data").exists()
     archive = course.root / "course" / "downloaded" / "1_data" / "archive"
     archive.mkdir(parents=True)
     (archive / "canvas.zip").write_bytes(packed({"lilu_LATE_4716_9_1_data-3.ipynb": answered("4716", q1=attack)}))

@@ -54,11 +54,8 @@ def c(call, *arguments):
 FORBIDDEN = {
     "read the grader's files": "open(secret)",
     "read what a link of its own points to": "os.symlink(secret, 'link'); open('link')",
-    "list the folder above its own": "os.listdir('..')",
     "list the project": "os.listdir(project)",
     "list where a hub's students hand in": "os.listdir('/usr/local/share')",
-    "read the users of the machine": "open('/etc/passwd')",
-    "read the grader's command line": "open(f'/proc/{grader}/cmdline').read()",
     "read the grader's memory": "open(f'/proc/{grader}/mem', 'rb').read(1)",
     "write beside its folder": "open('../mine', 'w')",
     "write into the data": "open(images.name, 'r+b')",
@@ -122,6 +119,7 @@ def test_what_is_forbidden_fails_and_leaves_everything_as_it_was(start, tmp_path
 def test_what_is_needed_works(process):
     """TensorFlow works as well, as the answers to assignment 3 show."""
     code = """
+%matplotlib inline
 import os, threading
 import numpy as np
 from helpers import load_data

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from coursework.grading.assignment import all_assignments, printable
 from coursework.grading.discover import STAMP, collect, write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
+warnings.filterwarnings("ignore", "Object of type <Submitted", module="nbgrader")  # at each new one
 NOTE = "ten_templates"  # under which the autograded notebook's metadata says what it was made from
 
 

@@ -29,7 +29,7 @@ def new_shell() -> InteractiveShell:
     config = Config(HistoryManager={"enabled": False}, InteractiveShell={"colors": "NoColor"})
     shell = InteractiveShell(config=config)
     shell.display_pub.publish = shell.displayhook.write_format_data = lambda *_, **__: None
-    shell.displayhook.write_output_prompt = shell._showtraceback = lambda *_, **__: None
+    shell.displayhook.write_output_prompt = shell._showtraceback = shell.enable_gui = lambda *_, **__: None
     shell.showtraceback = lambda *_, **__: None  # with TensorFlow loaded, a long one takes 15 seconds to make
     return shell
 
@@ -37,7 +37,7 @@ def new_shell() -> InteractiveShell:
 def sentence(error: BaseException) -> str:
     """Return an error in one line."""
     try:
-        return f"{type(error).__name__}: {error}"[:500].replace("\n", " ")
+        return f"{type(error).__name__}: {error}"[:500].replace("\n", " ").rstrip(": ")
     except Exception:
         return type(error).__name__
 
