@@ -175,15 +175,12 @@ WRONG = {
 }
 # What else can be had from the notebooks, beside WRONG: code, or (name that is asked for, notebook, its function).
 COPIES = {
-    "a1-q1": [("decode", "01", "to_image"), "decode = lambda record: (record[0], to_image(record[1:]))"],
     "a1-q3": ["divide = lambda labels, count, seed: split_indices(len(labels), validation=10 * count, seed=seed)"],
-    "a1-q5": [("squared_distances", "02", "nearest")],
     "a2-q1": [("softmax", "03", "softmax")],
     "a2-q5": [("gradients", "04", "gradients")],
     "a2-q6": [("slope", "04", "slope")],
     "a2-q7": [("descend", "04", "descend")],
     "a3-q1": [("weighted_loss", "03", "cross_entropy"), "weighted_loss = lambda *given: cross_entropy(*given[:2])"],
-    "a3-q2": [("top_accuracy", "03", "compute_accuracy")],
     "a4-q1": [("smooth", "06", "moving_average")],
     "a4-q2": [("luck", "06", "compare")],
     "a6-q2": ["mended = clinic.healthy(1)", "mended = clinic.program(9)"],

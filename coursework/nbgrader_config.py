@@ -11,7 +11,7 @@ from coursework.grading.discover import ZIP_COLLECT
 
 
 class Collect(ExchangeCollect):
-    """nbgrader's, but it follows no link to the solutions or to others' work, and one hand-in's trouble is no other's."""
+    """nbgrader's, but no link leads it to the solutions or to others' work, and one hand-in's trouble is no other's."""
 
     def do_copy(self, src, dest, log=None):
         try:
