@@ -76,7 +76,7 @@ def students_of(paths: list[str], names: tuple[str, ...], known: Callable[[str, 
     """Return whose each file is: the first part of its path, without a folder around them all.
 
     `names` are the assignments'; a file named after one, outside all folders, is nobody's. `known` tells an id from
-    the name and number that Canvas or Moodle give.
+    the name and number that Canvas or Moodle give, which count nowhere else: a student can write them into a zip.
     """
     parts = {path: unicodedata.normalize("NFC", path).split("/") for path in paths}  # as keyboards write, unlike Macs
     # A folder right around assignments is a student's own. A zip is as well, whatever names it has inside.
@@ -87,7 +87,8 @@ def students_of(paths: list[str], names: tuple[str, ...], known: Callable[[str, 
     whose = {}
     for path, (name, *_) in parts.items():
         lms, plain = re.search(LMS, name), re.sub(r"(?: \(\d+\))?\.(?:ipynb|zip)$", "", name)
-        whose[path] = known(lms["name"], lms["student_id"]) if lms else "" if plain.startswith(names) else plain
+        nobodys = plain.startswith(names) or re.search(LMS, path)  # a download within a folder, or somebody else's name
+        whose[path] = known(lms["name"], lms["student_id"]) if lms else "" if nobodys else plain
     return whose
 
 
@@ -124,7 +125,7 @@ def collect(place: Path, submitted: Path, assignments: list[Assignment], known: 
             if found.trouble or found.path in hidden:
                 raise Unreadable(found.trouble or "it is a hidden file")
             if not STUDENT.fullmatch(student := students[found.path]):
-                raise Unreadable("its name is no student's id")
+                raise Unreadable("its name is no student's id; a download's zip is to be named itself")
             marks = {mark(cell, "grade_id") for cell in read_submitted(found.data).cells}
             answered = max(assignments, key=lambda assignment: len(marks & assignment.positions.keys()))
             if not marks & answered.positions.keys():
